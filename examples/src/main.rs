@@ -1,0 +1,2 @@
+//! The order-processing demo.
+fn main() {}
