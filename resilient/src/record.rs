@@ -1,0 +1,85 @@
+//! One stored instance, as every store returns it.
+
+use crate::clock::Timestamp;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::payload::Payload;
+use crate::status::Status;
+
+/// One stored instance.
+///
+/// Stores keep these four facts true: `owner` is there exactly while it is `Executing`, `result` exactly when it
+/// has `Succeeded`, `failure` exactly when it has `Failed`, `completed_at` exactly in both of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFunction {
+    /// Its identity.
+    pub id: FunctionId,
+    /// Where it stands.
+    pub status: Status,
+    /// The fencing token.
+    pub epoch: Epoch,
+    /// The replica that runs it.
+    pub owner: Option<ReplicaId>,
+    /// How many runs were begun; a graceful hand-over takes its run back.
+    pub attempts: u32,
+    /// How many owners were lost one after the other since the last progress (a save, an outcome or an edit).
+    pub crashes: u32,
+    /// When it becomes due, for `Postponed` and `Suspended` with a deadline.
+    pub due_at: Option<Timestamp>,
+    /// The version of the function that it was started with.
+    pub version: u32,
+    /// Its input.
+    pub param: Payload,
+    /// Its progress, when any was stored.
+    pub scrapbook: Option<Payload>,
+    /// Its result.
+    pub result: Option<Payload>,
+    /// Its failure, as JSON text of [`Failure`](crate::Failure).
+    pub failure: Option<String>,
+    /// How many messages were ever appended to it.
+    pub message_count: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// When it succeeded or failed.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// A process that runs functions, as it makes itself known to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// Fresh for every start.
+    pub id: ReplicaId,
+    /// How long it counts as alive after a heartbeat: the longest lease of its function types.
+    pub lease: std::time::Duration,
+    /// The machine, for people.
+    pub host: String,
+    /// The process, for people.
+    pub pid: u32,
+    /// The version of the application, for people.
+    pub app_version: String,
+    /// What it can run.
+    pub types: Vec<ReplicaType>,
+}
+
+/// A function type that a replica can run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaType {
+    /// The function type.
+    pub type_id: crate::id::TypeId,
+    /// The version of the function.
+    pub version: u32,
+    /// How long after the owner's last heartbeat an instance of this type counts as running.
+    pub lease: std::time::Duration,
+}
+
+/// A replica that is alive, as the store sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveReplica {
+    /// What it said of itself.
+    pub replica: Replica,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Its last accepted sign of life.
+    pub heartbeat_at: Timestamp,
+}

@@ -1,0 +1,270 @@
+//! The seam to databases: a small, object-safe trait whose writes come in batches.
+//!
+//! Every write on behalf of functions goes through [`Store::write`] as a batch, so group commit is written once,
+//! in the runtime, for every store. Each operation of a batch has its own guard and its own [`Written`] answer;
+//! an expected condition (somebody else was first, ownership was lost) is data, and [`StoreError`] is left for
+//! a database that is away or broken.
+//!
+//! The suite behind the feature `conformance` proves an implementation, one named test per promise.
+
+mod memory;
+mod write;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::memory::InMemoryStore;
+pub use self::write::{Create, Delete, Edit, Ending, Finish, Save, Start, Transition, Write, Written};
+use crate::id::{FunctionId, ReplicaId, TypeId};
+use crate::record::{LiveReplica, Replica, StoredFunction};
+use crate::status::Status;
+
+/// Where instances live.
+///
+/// # Time
+///
+/// All times are the store's: PostgreSQL and MySQL stores use the database's clock in the statement itself, so
+/// that replicas whose clocks differ agree.
+///
+/// # Liveness
+///
+/// An instance that is `Executing` has a *live owner* when the owner's replica row exists, names the instance's
+/// type and version, and its last heartbeat is at most that type's lease ago. A store evaluates this as a predicate,
+/// whenever it is asked; nothing depends on somebody having marked a replica as dead.
+///
+/// # Cancellation
+///
+/// The runtime never drops a future of this trait half-way; it runs each one in a task of its own.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Creates or migrates what the store keeps its data in.
+    ///
+    /// It can be called any number of times, and by many replicas at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away, or holds a schema that is newer than this code.
+    async fn initialize(&self) -> Result<(), StoreError>;
+
+    /// Applies a batch of writes in one transaction and answers each of them, in the order of the batch.
+    ///
+    /// The ids of a batch are all different. An operation whose guard does not hold changes nothing and does not
+    /// hinder the others. When this returns `Ok`, all that was applied is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken; what was applied is then unknown, and the caller reads
+    /// before it writes again.
+    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError>;
+
+    /// Reads instances; the answer has the order and the length of `ids`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError>;
+
+    /// Lists instances in the order of their ids, at most `filter.limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError>;
+
+    /// Takes work that is due: it becomes `Executing` under `replica`, with its epoch and its attempts one higher.
+    ///
+    /// Work is due when it is `Postponed` or `Suspended` with a `due_at` that is not in the future. Only work that one of
+    /// `kinds` describes is touched, at most `kind.limit` of each kind and `limit` in all, the longest due first.
+    /// Nothing is claimed for a replica that is not alive. Two callers never get the same instance at the same epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken; claimed instances may then belong to `replica` without
+    /// its knowing, which its sweep puts right.
+    async fn claim(
+        &self,
+        replica: ReplicaId,
+        kinds: &[Claimable],
+        limit: u32,
+    ) -> Result<Vec<StoredFunction>, StoreError>;
+
+    /// Makes instances without a live owner due, and forgets replicas whose lease has ended.
+    ///
+    /// Each becomes `Postponed`, due at once, with its epoch and its crashes one higher. The number of statements
+    /// does not depend on the number of instances. Answers how many instances were released.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn release_dead(&self) -> Result<u64, StoreError>;
+
+    /// The replicas that are alive.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError>;
+
+    /// Opens a connection of its own for signs of life, so that a drained pool starves no heartbeat.
+    ///
+    /// It is called in the runtime, and on the thread, in which the lifeline is used.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError>;
+
+    /// Whether this store's time is that of tokio's timers and may be virtual.
+    ///
+    /// The heartbeat then runs as a task beside the functions instead of on a thread of its own, which knows nothing
+    /// of virtual time.
+    fn virtual_time(&self) -> bool {
+        false
+    }
+}
+
+/// A connection that carries a replica's signs of life.
+#[async_trait]
+pub trait Lifeline: Send + fmt::Debug {
+    /// Makes a replica known, alive from now on. An id that is known already is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn join(&mut self, replica: &Replica) -> Result<(), StoreError>;
+
+    /// Renews the lease, unless it has ended already or the replica is not known; answers whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError>;
+
+    /// Forgets a replica; what it still owns has no live owner from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError>;
+}
+
+/// What a replica can run of one function: the claim's condition, evaluated by the store on columns.
+///
+/// Work that newer code wrote is not matched, so old code never claims, decodes or overwrites it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimable {
+    /// The function type.
+    pub type_id: TypeId,
+    /// The version of the function, exactly.
+    pub version: u32,
+    /// The newest version of the parameter that it reads.
+    pub param_version: u32,
+    /// The newest version of the scrapbook that it reads; 0 when it has none, and then only work without one matches.
+    pub scrapbook_version: u32,
+    /// How many more of this kind can run.
+    pub limit: u32,
+}
+
+/// What to list; all conditions that are given must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this function type.
+    pub type_id: Option<TypeId>,
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Only what this replica owns.
+    pub owner: Option<ReplicaId>,
+    /// Only what comes after this id: the last one of the page before.
+    pub after: Option<FunctionId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { type_id: None, status: None, owner: None, after: None, limit: 100 }
+    }
+}
+
+/// The store is away or broken.
+#[derive(Debug, Clone)]
+pub struct StoreError {
+    message: String,
+    transient: bool,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl StoreError {
+    /// It may work later: no connection, a deadlock, a server that restarts.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: true, source: None }
+    }
+
+    /// It will not work without somebody's help: a missing table, a schema from the future, no permission.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: false, source: None }
+    }
+
+    /// With the error of the driver, which may hold values and is therefore not part of the message.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        self.transient
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn initialize(&self) -> Result<(), StoreError> {
+        (**self).initialize().await
+    }
+    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
+        (**self).write(batch).await
+    }
+    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
+        (**self).get(ids).await
+    }
+    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
+        (**self).list(filter).await
+    }
+    async fn claim(
+        &self,
+        replica: ReplicaId,
+        kinds: &[Claimable],
+        limit: u32,
+    ) -> Result<Vec<StoredFunction>, StoreError> {
+        (**self).claim(replica, kinds, limit).await
+    }
+    async fn release_dead(&self) -> Result<u64, StoreError> {
+        (**self).release_dead().await
+    }
+    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
+        (**self).replicas().await
+    }
+    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
+        (**self).lifeline().await
+    }
+    fn virtual_time(&self) -> bool {
+        (**self).virtual_time()
+    }
+}

@@ -1,0 +1,166 @@
+//! The write operations of a store, and their answers.
+
+use crate::clock::Due;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::payload::Payload;
+use crate::record::StoredFunction;
+
+/// One write on one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// A new instance. Answers `Done` or `Exists`.
+    Create(Create),
+    /// Progress of a run. Answers `Done` or `LostOwnership`.
+    Save(Save),
+    /// The end of a run. Answers `Done`, `LostOwnership` or, for a suspension that a message overtook, `Changed`.
+    Finish(Finish),
+    /// A change by a person or a tool. Answers `Done`, `Changed`, `NotFound` or, for a replica that is not alive, `LostOwnership`.
+    Edit(Edit),
+    /// The removal of an instance and all that belongs to it. Answers `Done`, `Changed` or `NotFound`.
+    Delete(Delete),
+}
+
+impl Write {
+    /// The instance that is written.
+    pub fn id(&self) -> &FunctionId {
+        match self {
+            Self::Create(Create { id, .. })
+            | Self::Save(Save { id, .. })
+            | Self::Finish(Finish { id, .. })
+            | Self::Edit(Edit { id, .. })
+            | Self::Delete(Delete { id, .. }) => id,
+        }
+    }
+}
+
+/// Creates an instance with epoch 0, unless its id is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// Its identity.
+    pub id: FunctionId,
+    /// Whether it runs at once or waits.
+    pub start: Start,
+    /// The version of the function.
+    pub version: u32,
+    /// Its input.
+    pub param: Payload,
+    /// Its first progress, when there is any.
+    pub scrapbook: Option<Payload>,
+}
+
+/// How a new instance starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// `Executing` under this replica, attempts 1.
+    Running(ReplicaId),
+    /// `Postponed` until this is due, attempts 0.
+    Waiting(Due),
+}
+
+/// Stores the scrapbook of a run, guarded by epoch and owner, and never with a version below the stored one.
+///
+/// The epoch stays; the count of crashes starts again from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Save {
+    /// The instance.
+    pub id: FunctionId,
+    /// Who runs it.
+    pub owner: ReplicaId,
+    /// The epoch of the run.
+    pub epoch: Epoch,
+    /// The progress.
+    pub scrapbook: Payload,
+}
+
+/// Ends a run, guarded by epoch and owner: the epoch is one higher, nobody owns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// The instance.
+    pub id: FunctionId,
+    /// Who runs it.
+    pub owner: ReplicaId,
+    /// The epoch of the run.
+    pub epoch: Epoch,
+    /// The last progress; `None` leaves what is stored, and so does a version below the stored one, which loses the guard.
+    pub scrapbook: Option<Payload>,
+    /// What comes after the run.
+    pub ending: Ending,
+}
+
+/// What comes after a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// `Succeeded` with this result. The count of crashes starts again from 0, as for all but `Released` and `Lost`.
+    Succeeded(Payload),
+    /// `Failed` with this failure, as JSON text.
+    Failed(String),
+    /// `Postponed` until this is due.
+    Postponed(Due),
+    /// `Suspended`, if the stored count of messages is still this one; else nothing changes and the answer is `Changed`.
+    Suspended {
+        /// How many messages the run knew of.
+        message_count: i64,
+    },
+    /// A graceful hand-over: `Postponed`, due at once; the attempt is taken back.
+    Released,
+    /// The run was lost without its replica dying: `Postponed`, due at once, crashes one higher.
+    Lost,
+}
+
+/// Changes an instance, guarded by its epoch alone: the epoch is one higher, the count of crashes starts again from 0.
+///
+/// Whoever runs it loses ownership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The instance.
+    pub id: FunctionId,
+    /// The epoch that was read.
+    pub epoch: Epoch,
+    /// A new input; `None` leaves it.
+    pub param: Option<Payload>,
+    /// A new scrapbook; `None` leaves it.
+    pub scrapbook: Option<Payload>,
+    /// What becomes of it.
+    pub transition: Transition,
+}
+
+/// What becomes of an edited instance.
+///
+/// Every transition but `Keep` clears a result and a failure before it sets its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transition {
+    /// The status stays, with result, failure and due time; what is `Executing` becomes `Postponed`, due at once.
+    Keep,
+    /// `Executing` under this replica if that is alive; attempts one higher.
+    Run(ReplicaId),
+    /// `Postponed` until this is due.
+    Wait(Due),
+    /// `Succeeded` with this result.
+    Succeed(Payload),
+    /// `Failed` with this failure, as JSON text.
+    Fail(String),
+}
+
+/// Removes an instance with all that belongs to it, guarded by its epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The instance.
+    pub id: FunctionId,
+    /// The epoch that was read.
+    pub epoch: Epoch,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It was applied.
+    Done,
+    /// The id is taken, by this.
+    Exists(Box<StoredFunction>),
+    /// The run is not the owner at that epoch any more; also when the instance is gone.
+    LostOwnership,
+    /// The instance is at another epoch than expected, or has more messages.
+    Changed,
+    /// There is no such instance.
+    NotFound,
+}
