@@ -57,7 +57,7 @@ impl TestStore {
         self.place.url()
     }
 
-    /// The prefix of its tables; empty where it does not share a database.
+    /// The prefix of its tables; empty in memory.
     pub fn prefix(&self) -> &str {
         self.place.prefix()
     }

@@ -94,7 +94,8 @@ impl Place {
 
     pub(super) fn prefix(&self) -> &str {
         match self {
-            Self::Memory(_) | Self::Sqlite(_) => "",
+            Self::Memory(_) => "",
+            Self::Sqlite(_) => "resilient",
             Self::Postgres(tables) | Self::MySql(tables) => &tables.prefix,
         }
     }
@@ -111,7 +112,7 @@ impl TemporaryFile {
     fn new() -> Self {
         let directory = env::temp_dir().join(format!("resilient-test-{}", Uuid::new_v4()));
         fs::create_dir(&directory).expect("a directory can be created among the temporary files");
-        let url = format!("sqlite:{}", directory.join("store.db").display());
+        let url = format!("sqlite://{}?mode=rwc", directory.join("store.db").display());
         Self { directory, url }
     }
 }
