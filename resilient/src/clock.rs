@@ -60,6 +60,13 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = Self(self.0.clamp(0, Self::MAX.0));
+        write!(f, "{}", humantime::format_rfc3339_micros(shown.into()))
+    }
+}
+
 /// When waiting work becomes due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -156,6 +163,12 @@ mod tests {
     fn a_timestamp_survives_the_way_to_system_time_and_back() {
         let time = Timestamp::from_micros(1_795_305_600_123_456);
         assert_eq!(Timestamp::try_from(SystemTime::from(time)), Ok(time));
+    }
+
+    #[test]
+    fn a_timestamp_is_shown_as_people_write_it() {
+        assert_eq!(Timestamp::from_micros(1_000_001).to_string(), "1970-01-01T00:00:01.000001Z");
+        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
     }
 
     #[test]

@@ -1,15 +1,185 @@
 //! Async functions that run to their end, whatever crashes, with nothing but your own database.
+//!
+//! An `async fn` is annotated with [`#[resilient_fn]`](resilient_fn); from then on every invocation of it, named by an
+//! *instance id*, completes despite crashes, restarts and deployments, on any number of replicas. There is no server and no
+//! broker, no replay and no determinism rules: after a crash the function is called again from its top, with its parameter
+//! and its latest *scrapbook*, and nothing else. What has been done is what the scrapbook says has been done. What code
+//! cannot decide fails, and a person repairs it through a typed [`ControlPanel`].
+//!
+//! # A tour
+//!
+//! ```
+//! use std::time::Duration;
+//! use resilient::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// The progress of one mailing; `save` makes it durable.
+//! #[derive(Default, Serialize, Deserialize, Scrapbook)]
+//! struct Mailing {
+//!     sent: usize,
+//! }
+//!
+//! /// A service, given to the builder, faked in tests.
+//! struct Smtp;
+//! impl Smtp {
+//!     async fn send(&self, _to: &str) -> std::io::Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! /// First the parameter; then, in any order, what it needs.
+//! #[resilient_fn(type_id = "Newsletter")]
+//! async fn newsletter(
+//!     recipients: Vec<String>,
+//!     mailing: &mut Scrapbook<Mailing>,
+//!     context: &Context,
+//!     smtp: Dep<Smtp>,
+//! ) -> resilient::Result<usize> {
+//!     while let Some(to) = recipients.get(mailing.sent) {
+//!         if smtp.send(to).await.is_err() {
+//!             // Put it off: stored, and begun again then by any replica. Nothing waits in memory.
+//!             Err(Postpone::for_(Duration::from_secs(60)))?;
+//!         }
+//!         mailing.sent += 1;
+//!         mailing.save().await?;
+//!         if context.is_shutting_down() {
+//!             Err(Postpone::for_(Duration::ZERO))?;
+//!         }
+//!     }
+//!     Ok(mailing.sent)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // One runtime for each process, on the same store.
+//! let runtime = Runtime::builder(InMemoryStore::new()).dep(Smtp).discover().start().await?;
+//!
+//! // Run it and wait; the same id always has the same result, in any process.
+//! let to = vec!["ann@example.org".to_owned(), "bob@example.org".to_owned()];
+//! assert_eq!(newsletter::invoke(&runtime, "2026-11", to.clone()).await?, 2);
+//!
+//! // Or store it now, and have it run by any replica; later, wait for its result from anywhere.
+//! newsletter::schedule(&runtime, "2026-12", to).await?;
+//! assert_eq!(newsletter::completion(&runtime, "2026-12").await?, 2);
+//!
+//! // The function itself is still there, for a unit test without any of this.
+//! let mut crash = Scrapbook::<Mailing>::default().failing_at_save(1);
+//! let outcome = newsletter(vec!["cid@example.org".to_owned()], &mut crash, &Context::test(), Dep::new(Smtp)).await;
+//! assert!(outcome.is_err());
+//!
+//! runtime.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - **Progress**: [`Scrapbook`], with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
+//! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
+//! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
+//! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
+//! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
+//! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
+//!   feature `conformance` to prove it.
+//! - **Watching**: `tracing` events for every transition, with ids and never with data; [`Builder::on_error`].
+//!
+//! # What is promised
+//!
+//! The body runs at least once. When a process dies:
+//!
+//! | when | what is stored | what happens next |
+//! |---|---|---|
+//! | before `invoke` has stored the instance | nothing | the caller got no answer; invoking again begins it |
+//! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
+//! | between two saves | the last saved scrapbook | the body runs from its top with it |
+//! | during a save | the old scrapbook or the new one | as above |
+//! | after the body, before its outcome is stored | the last saved scrapbook | as above |
+//! | after the outcome is stored | result or failure | every later `invoke` returns it |
+//! | while it is postponed | when it becomes due | any replica runs it then |
+//! | again and again in the same body | the count of lost owners | it fails as a `crash loop`, for a person |
+//!
+//! Every write of a run names its *epoch*, and every takeover, transition and edit moves the epoch: a run that lost its
+//! ownership cannot write. Code that is older than the data never claims, decodes or overwrites it.
+//!
+//! # Features
+//!
+//! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
+//! - `conformance`: the suite that proves a [`Store`].
+
+// Generated code and doc examples name this crate as users do.
+extern crate self as resilient;
 
 mod clock;
+mod error;
 mod id;
+
+pub mod codec;
+mod context;
+mod outcome;
 mod payload;
 mod record;
+mod scrapbook;
+mod settings;
 mod status;
+mod version;
+
 pub mod store;
 
+pub mod registry;
+
+mod answer;
+mod backoff;
+mod invoke_error;
+mod lease;
+mod panics;
+mod runs;
+mod waiting;
+mod writer;
+
+mod calls;
+mod engine;
+mod invocation;
+
+mod watchdog;
+
+mod control_panel;
+
+mod runtime;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use resilient_macros::{Scrapbook, Versioned, resilient_fn};
+
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
+pub use self::codec::{EncodeError, MAX_DEPTH};
+pub use self::context::{Context, Mode};
+pub use self::control_panel::{ControlPanel, RawControlPanel};
+pub use self::engine::BackgroundError;
+pub use self::error::{BoxError, Error, Result};
 pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, ReplicaId, TypeId};
+pub use self::invoke_error::InvokeError;
+pub use self::outcome::{Failure, IntoFailure, Outcome, Postpone, RawOutcome, Suspend};
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, Replica, ReplicaType, StoredFunction};
+pub use self::registry::{Dep, Registration, ResilientFn};
+pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
+pub use self::scrapbook::{SaveError, Scrapbook};
+pub use self::settings::{FunctionSettings, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};
+pub use self::version::{
+    DecodeError, NoScrapbook, Output, Param, ScrapbookState, UpgradeFrom, VersionRange, Versioned,
+};
+
+/// What user code imports.
+pub mod prelude {
+    pub use crate::{
+        Context, ControlPanel, Dep, InMemoryStore, InvokeError, Mode, Outcome, Postpone, ResilientFn, Runtime, Scrapbook,
+        Settings, Status, Versioned, resilient_fn,
+    };
+}
+
+/// The example of the README runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,58 @@
+//! What an instance has to say to those who wait for it.
+
+use std::time::SystemTime;
+
+use crate::outcome::Failure;
+use crate::payload::Payload;
+use crate::record::StoredFunction;
+use crate::status::Status;
+
+/// What an instance has to say when it neither executes nor is about to.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    Succeeded(Payload),
+    Failed(Failure),
+    Postponed(SystemTime),
+    Suspended,
+}
+
+impl Answer {
+    /// The answer of a stored instance; `None` while it executes or is about to.
+    ///
+    /// What is due from the moment it was written has not put itself off: it was scheduled, handed over, or its owner
+    /// crashed, and whoever waits for it waits on.
+    pub(crate) fn of(row: &StoredFunction) -> Option<Self> {
+        match row.status {
+            Status::Executing => None,
+            Status::Postponed => {
+                row.due_at.filter(|due| *due > row.updated_at).map(|due| Self::Postponed(due.into()))
+            }
+            Status::Suspended => Some(Self::Suspended),
+            Status::Succeeded => row.result.clone().map(Self::Succeeded).or_else(|| Some(unreadable(row))),
+            Status::Failed => Some(failure_of(row).map_or_else(|| unreadable(row), Self::Failed)),
+        }
+    }
+
+    /// Whether it stays the answer until somebody repairs the instance.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Succeeded(_) | Self::Failed(_))
+    }
+}
+
+/// The failure of a stored instance, if it has one that can be read.
+pub(crate) fn failure_of(row: &StoredFunction) -> Option<Failure> {
+    row.failure.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}
+
+fn unreadable(row: &StoredFunction) -> Answer {
+    Answer::Failed(Failure::new(
+        "unreadable",
+        format!("the stored outcome of `{}` is missing or damaged", row.id),
+    ))
+}
+
+/// The form in which a failure is stored.
+pub(crate) fn failure_json(failure: &Failure) -> String {
+    // Three fields of text always have a JSON form.
+    serde_json::to_string(failure).unwrap_or_else(|_| r#"{"type":"unknown","message":""}"#.to_owned())
+}

@@ -1,0 +1,259 @@
+//! What callers ask for: invoke, schedule, wait, invoke again. Untyped; the runtime puts types around it.
+
+use std::sync::Arc;
+
+use crate::answer::Answer;
+use crate::clock::Due;
+use crate::engine::{Engine, Stage};
+use crate::id::{Epoch, FunctionId};
+use crate::invocation::{self, Claimed};
+use crate::invoke_error::InvokeError;
+use crate::payload::Payload;
+use crate::record::StoredFunction;
+use crate::registry::{Registration, ResilientFn};
+use crate::runs::{Ended, Ticket};
+use crate::status::Status;
+use crate::store::{Create, Edit, Start, StoreError, Transition, Write, Written};
+use crate::version::DecodeError;
+use crate::waiting::Until;
+
+/// Runs an instance here, or waits for the one that exists.
+pub(crate) async fn invoke(
+    engine: &Arc<Engine>,
+    registration: Registration,
+    id: FunctionId,
+    param: Payload,
+) -> Result<Answer, InvokeError> {
+    check_open(engine)?;
+    id.check()?;
+    engine.check_size("parameter", &param)?;
+    let kind = (registration.type_id, registration.version);
+    let ticket = match engine.runs.enter(&id, Epoch::ZERO, kind, engine.lease_of(kind)) {
+        Ok(ticket) => ticket,
+        Err(ended) => return wait_here(engine, id, ended).await,
+    };
+    let ended = ticket.ended();
+    // A task of its own: a caller that goes away takes neither the instance nor its run with it.
+    let begun = tokio::spawn(create_and_run(Arc::clone(engine), registration, ticket, param)).await;
+    match begun.map_err(|_| task_lost())?? {
+        None => wait_here(engine, id, ended).await,
+        Some(existing) => match Answer::of(&existing) {
+            Some(answer) => Ok(answer),
+            None => wait(engine, id, Until::Paused).await,
+        },
+    }
+}
+
+/// Answers the instance that exists already, if one does.
+async fn create_and_run(
+    engine: Arc<Engine>,
+    registration: Registration,
+    ticket: Ticket,
+    param: Payload,
+) -> Result<Option<Box<StoredFunction>>, InvokeError> {
+    let owner = engine.lease.held(engine.settings.store_patience).await?;
+    let create = Create {
+        id: ticket.id().clone(),
+        start: Start::Running(owner),
+        version: registration.version,
+        param: param.clone(),
+        scrapbook: None,
+    };
+    match engine.writer.write(Write::Create(create)).await? {
+        Written::Exists(existing) => return Ok(Some(existing)),
+        Written::Done => {}
+        other => return Err(unexpected("a create", &other)),
+    }
+    let claimed =
+        Claimed { ticket, owner, registration, attempt: 1, param, scrapbook: None, message_count: 0 };
+    invocation::run(&engine, claimed).await;
+    Ok(None)
+}
+
+/// Stores an instance that becomes due; one that exists already stays as it is.
+pub(crate) async fn schedule(
+    engine: &Arc<Engine>,
+    registration: Registration,
+    id: FunctionId,
+    param: Payload,
+    due: Due,
+) -> Result<(), InvokeError> {
+    if engine.stage() >= Stage::Stopped {
+        return Err(InvokeError::ShuttingDown);
+    }
+    id.check()?;
+    due.check()?;
+    engine.check_size("parameter", &param)?;
+    let (type_id, instance_id) = (id.type_id.clone(), id.instance_id.clone());
+    let create =
+        Create { id, start: Start::Waiting(due), version: registration.version, param, scrapbook: None };
+    match engine.writer.write(Write::Create(create)).await? {
+        Written::Exists(_) => Ok(()),
+        Written::Done => {
+            tracing::debug!(%type_id, %instance_id, ?due, "scheduled");
+            engine.wakes.at(due);
+            Ok(())
+        }
+        other => Err(unexpected("a create", &other)),
+    }
+}
+
+/// Waits for a result or a failure, through postponements, wherever the instance runs.
+pub(crate) async fn completion(engine: &Arc<Engine>, id: FunctionId) -> Result<Answer, InvokeError> {
+    id.check()?;
+    wait(engine, id, Until::Completed).await
+}
+
+/// Reads one instance.
+pub(crate) async fn read(engine: &Engine, id: &FunctionId) -> Result<StoredFunction, InvokeError> {
+    id.check()?;
+    let row = engine.store.get(std::slice::from_ref(id)).await?.pop().flatten();
+    row.ok_or_else(|| InvokeError::NotFound { id: id.clone() })
+}
+
+/// A change that goes together with a new run, in one compare-and-set.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) param: Option<Payload>,
+    pub(crate) scrapbook: Option<Payload>,
+}
+
+/// Runs an instance again, as it was read and with these changes, if nobody changed it meanwhile.
+pub(crate) async fn reinvoke(
+    engine: &Arc<Engine>,
+    registration: Registration,
+    row: StoredFunction,
+    changes: Changes,
+) -> Result<Answer, InvokeError> {
+    check_open(engine)?;
+    let id = row.id.clone();
+    if row.status == Status::Executing {
+        return Err(InvokeError::Executing { id });
+    }
+    check_readable(&registration, &row, &changes)?;
+    let kind = (registration.type_id, registration.version);
+    let entered = engine.runs.enter(&id, row.epoch.next(), kind, engine.lease_of(kind));
+    let ticket = entered.map_err(|_| InvokeError::Changed { id: id.clone() })?;
+    let ended = ticket.ended();
+    let begun = tokio::spawn(claim_and_run(Arc::clone(engine), registration, ticket, row, changes)).await;
+    begun.map_err(|_| task_lost())??;
+    wait_here(engine, id, ended).await
+}
+
+async fn claim_and_run(
+    engine: Arc<Engine>,
+    registration: Registration,
+    ticket: Ticket,
+    row: StoredFunction,
+    changes: Changes,
+) -> Result<(), InvokeError> {
+    let owner = engine.lease.held(engine.settings.store_patience).await?;
+    let Changes { param, scrapbook } = changes;
+    let edit = Edit {
+        id: row.id.clone(),
+        epoch: row.epoch,
+        param: param.clone(),
+        scrapbook: scrapbook.clone(),
+        transition: Transition::Run(owner),
+    };
+    check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
+    let claimed = Claimed {
+        ticket,
+        owner,
+        registration,
+        attempt: row.attempts.saturating_add(1),
+        param: param.unwrap_or(row.param),
+        scrapbook: scrapbook.or(row.scrapbook),
+        message_count: row.message_count,
+    };
+    invocation::run(&engine, claimed).await;
+    Ok(())
+}
+
+/// What the answer to an edit means to its caller.
+pub(crate) fn check_edited(id: &FunctionId, written: &Written) -> Result<(), InvokeError> {
+    match written {
+        Written::Done => Ok(()),
+        Written::Changed => Err(InvokeError::Changed { id: id.clone() }),
+        Written::NotFound => Err(InvokeError::NotFound { id: id.clone() }),
+        Written::LostOwnership => {
+            Err(StoreError::transient("this replica lost its lease before it could begin the run; try again")
+                .into())
+        }
+        other @ Written::Exists(_) => Err(unexpected("an edit", other)),
+    }
+}
+
+/// Newer code wrote it, so this code does not touch it.
+fn check_readable(
+    registration: &Registration,
+    row: &StoredFunction,
+    changes: &Changes,
+) -> Result<(), InvokeError> {
+    let newer = |field, stored: u32, newest: u32| {
+        let source = DecodeError::Newer { type_name: registration.fn_path, stored, newest };
+        if stored > newest { Err(InvokeError::Decode { field, source }) } else { Ok(()) }
+    };
+    let param = changes.param.as_ref().unwrap_or(&row.param);
+    newer("parameter", param.version, registration.param.newest)?;
+    match changes.scrapbook.as_ref().or(row.scrapbook.as_ref()) {
+        Some(scrapbook) => {
+            newer("scrapbook", scrapbook.version, registration.scrapbook.map_or(0, |range| range.newest))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What runs inside a run is still taken while the runtime drains, or a body could not finish its work.
+fn check_open(engine: &Engine) -> Result<(), InvokeError> {
+    match engine.stage() {
+        Stage::Running => Ok(()),
+        Stage::Draining if invocation::is_inside_a_run() => Ok(()),
+        _ => Err(InvokeError::ShuttingDown),
+    }
+}
+
+/// Waits for a run of this process; when it was stopped, whoever took the instance over answers.
+async fn wait_here(engine: &Arc<Engine>, id: FunctionId, mut ended: Ended) -> Result<Answer, InvokeError> {
+    let answer = match ended.wait_for(Option::is_some).await {
+        Ok(answer) => answer.clone(),
+        Err(_) => None,
+    };
+    match answer {
+        Some(answer) => Ok(answer),
+        None => wait(engine, id, Until::Paused).await,
+    }
+}
+
+async fn wait(engine: &Arc<Engine>, id: FunctionId, until: Until) -> Result<Answer, InvokeError> {
+    let found = engine.waiting.add(id.clone(), until, engine.settings.wait_poll);
+    let found = tokio::select! {
+        found = found => found,
+        () = engine.reached(Stage::Stopped) => return Err(InvokeError::ShuttingDown),
+    };
+    match found {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err(InvokeError::NotFound { id }),
+        Err(_) => Err(InvokeError::ShuttingDown),
+    }
+}
+
+fn task_lost() -> InvokeError {
+    StoreError::transient("the task that ran the function was lost; the instance is taken over").into()
+}
+
+fn unexpected(what: &str, written: &Written) -> InvokeError {
+    StoreError::permanent(format!("the store answered {what} with {written:?}")).into()
+}
+
+/// What the instance has to say, in the types of its function.
+pub(crate) fn typed<F: ResilientFn>(answer: Answer) -> Result<F::Output, InvokeError> {
+    match answer {
+        Answer::Succeeded(result) => {
+            F::decode_output(&result).map_err(|source| InvokeError::Decode { field: "result", source })
+        }
+        Answer::Failed(failure) => Err(InvokeError::Failed(failure)),
+        Answer::Postponed(until) => Err(InvokeError::Postponed { until }),
+        Answer::Suspended => Err(InvokeError::Suspended),
+    }
+}

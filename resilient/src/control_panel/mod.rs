@@ -1,0 +1,10 @@
+//! Views on one instance for a person or a tool: read, edit, invoke again, postpone, fail, succeed, delete.
+//!
+//! Each verb is one compare-and-set on the epoch that was read, together with all edits made before it: either all
+//! of it happens, or somebody else was faster and nothing does.
+
+mod raw;
+mod typed;
+
+pub use self::raw::RawControlPanel;
+pub use self::typed::ControlPanel;

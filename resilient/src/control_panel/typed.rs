@@ -1,0 +1,260 @@
+//! The typed control panel.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::raw::RawControlPanel;
+use crate::calls;
+use crate::codec;
+use crate::engine::Engine;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::invoke_error::InvokeError;
+use crate::outcome::Failure;
+use crate::registry::ResilientFn;
+use crate::status::Status;
+use crate::version::Versioned;
+
+/// A typed view on one instance, as it was read, for a person or a tool.
+///
+/// ```
+/// # use resilient::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize, Scrapbook)]
+/// # struct Progress { shipped: bool }
+/// #[resilient_fn(type_id = "Shipping")]
+/// async fn ship(order: String, progress: &mut Scrapbook<Progress>) -> resilient::Result<()> {
+///     if progress.shipped { Ok(()) } else { Err(resilient::Error::msg("did it leave the house?")) }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = Runtime::builder(InMemoryStore::new()).discover().start().await?;
+/// ship::invoke(&runtime, "MK-4321", "a chair".to_owned()).await.unwrap_err();
+///
+/// let mut panel = ship::control_panel(&runtime, "MK-4321").await?;
+/// assert_eq!(panel.failure().unwrap().message, "did it leave the house?");
+/// panel.scrapbook_mut().shipped = true;
+/// panel.reinvoke().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct ControlPanel<F: ResilientFn> {
+    raw: RawControlPanel,
+    param: F::Param,
+    scrapbook: F::Scrapbook,
+    param_edited: bool,
+    scrapbook_edited: bool,
+}
+
+impl<F: ResilientFn> fmt::Debug for ControlPanel<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.fmt(f)
+    }
+}
+
+impl<F: ResilientFn> ControlPanel<F> {
+    pub(crate) async fn open(engine: &Arc<Engine>, id: &FunctionId) -> Result<Self, InvokeError> {
+        let raw = RawControlPanel::open(engine, id).await?;
+        let (param, scrapbook) = decode::<F>(&raw)?;
+        Ok(Self { raw, param, scrapbook, param_edited: false, scrapbook_edited: false })
+    }
+
+    /// The identity of the instance.
+    pub fn id(&self) -> &FunctionId {
+        self.raw.id()
+    }
+
+    /// Where it stood when it was read.
+    pub fn status(&self) -> Status {
+        self.raw.status()
+    }
+
+    /// Its fencing token when it was read.
+    pub fn epoch(&self) -> Epoch {
+        self.raw.epoch()
+    }
+
+    /// How many runs were begun.
+    pub fn attempts(&self) -> u32 {
+        self.raw.attempts()
+    }
+
+    /// The replica that ran it when it was read.
+    pub fn owner(&self) -> Option<ReplicaId> {
+        self.raw.owner()
+    }
+
+    /// Its failure, when it has failed.
+    pub fn failure(&self) -> Option<Failure> {
+        self.raw.failure()
+    }
+
+    /// Its result, when it has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Decode`] when the stored result is not what this code expects.
+    pub fn result(&self) -> Result<Option<F::Output>, InvokeError> {
+        let result = self.raw.result().map(F::decode_output).transpose();
+        result.map_err(|source| InvokeError::Decode { field: "result", source })
+    }
+
+    /// When it becomes due, when it waits.
+    pub fn postponed_until(&self) -> Option<SystemTime> {
+        self.raw.postponed_until()
+    }
+
+    /// When it was created.
+    pub fn created_at(&self) -> SystemTime {
+        self.raw.created_at()
+    }
+
+    /// Its parameter.
+    pub fn param(&self) -> &F::Param {
+        &self.param
+    }
+
+    /// Its parameter, to be edited; the next verb stores it.
+    pub fn param_mut(&mut self) -> &mut F::Param {
+        self.param_edited = true;
+        &mut self.param
+    }
+
+    /// Its scrapbook.
+    pub fn scrapbook(&self) -> &F::Scrapbook {
+        &self.scrapbook
+    }
+
+    /// Its scrapbook, to be edited; the next verb stores it.
+    pub fn scrapbook_mut(&mut self) -> &mut F::Scrapbook {
+        self.scrapbook_edited = true;
+        &mut self.scrapbook
+    }
+
+    /// Reads the instance anew; edits that were not stored are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::NotFound`] when it was deleted, [`InvokeError::Decode`] when this code cannot read it,
+    /// [`InvokeError::Store`].
+    pub async fn reload(&mut self) -> Result<(), InvokeError> {
+        self.raw.reload().await?;
+        (self.param, self.scrapbook) = decode::<F>(&self.raw)?;
+        self.param_edited = false;
+        self.scrapbook_edited = false;
+        Ok(())
+    }
+
+    /// Stores the edits. The instance keeps its status, and the panel can be used on.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Changed`] when the instance changed since it was read, [`InvokeError::Executing`] while it runs,
+    /// [`InvokeError::Encode`] or [`InvokeError::TooLarge`] for the edited data, [`InvokeError::Store`].
+    pub async fn save(&mut self) -> Result<(), InvokeError> {
+        self.encode_edits()?;
+        self.raw.save().await?;
+        self.param_edited = false;
+        self.scrapbook_edited = false;
+        Ok(())
+    }
+
+    /// Stores the edits, runs the instance here, and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save), [`InvokeError::NotRegistered`], and those of an invocation.
+    ///
+    /// # Cancellation
+    ///
+    /// The run goes on when this future is dropped.
+    pub async fn reinvoke(mut self) -> Result<F::Output, InvokeError> {
+        self.encode_edits()?;
+        let (engine, row, changes) = self.raw.into_reinvocation();
+        let registration = engine.registration(F::TYPE_ID, row.version)?;
+        calls::typed::<F>(calls::reinvoke(&engine, registration, row, changes).await?)
+    }
+
+    /// Stores the edits and makes the instance due at once; any replica runs it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save).
+    pub async fn schedule_reinvoke(mut self) -> Result<(), InvokeError> {
+        self.encode_edits()?;
+        self.raw.schedule_reinvoke().await
+    }
+
+    /// Stores the edits and puts the instance off, counted on the store's clock. A run that goes on loses ownership.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save), and [`InvokeError::Time`] for a time that cannot be stored.
+    pub async fn postpone_for(mut self, duration: Duration) -> Result<(), InvokeError> {
+        self.encode_edits()?;
+        self.raw.postpone_for(duration).await
+    }
+
+    /// Stores the edits and puts the instance off. A run that goes on loses ownership.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save), and [`InvokeError::Time`] for a time that cannot be stored.
+    pub async fn postpone_until(mut self, time: SystemTime) -> Result<(), InvokeError> {
+        self.encode_edits()?;
+        self.raw.postpone_until(time).await
+    }
+
+    /// Stores the edits and fails the instance. A run that goes on loses ownership.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save).
+    pub async fn fail(mut self, failure: Failure) -> Result<(), InvokeError> {
+        self.encode_edits()?;
+        self.raw.fail(failure).await
+    }
+
+    /// Stores the edits and gives the instance this result. A run that goes on loses ownership.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`save`](Self::save), also for the result.
+    pub async fn succeed(mut self, result: F::Output) -> Result<(), InvokeError> {
+        self.encode_edits()?;
+        let result = F::encode_output(&result);
+        let result = result.map_err(|source| InvokeError::Encode { field: "result", source })?;
+        self.raw.succeed(result).await
+    }
+
+    /// Removes the instance and all that belongs to it; its id can then be used anew. A run that goes on loses ownership.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Changed`], [`InvokeError::NotFound`], [`InvokeError::Store`].
+    pub async fn delete(self) -> Result<(), InvokeError> {
+        self.raw.delete().await
+    }
+
+    fn encode_edits(&mut self) -> Result<(), InvokeError> {
+        if self.param_edited {
+            let param = F::encode_param(&self.param);
+            self.raw
+                .set_param(param.map_err(|source| InvokeError::Encode { field: "parameter", source })?)?;
+        }
+        if self.scrapbook_edited {
+            let scrapbook = codec::encode(<F::Scrapbook as Versioned>::VERSION, &self.scrapbook);
+            let scrapbook = scrapbook.map_err(|source| InvokeError::Encode { field: "scrapbook", source })?;
+            self.raw.set_scrapbook(scrapbook)?;
+        }
+        Ok(())
+    }
+}
+
+fn decode<F: ResilientFn>(raw: &RawControlPanel) -> Result<(F::Param, F::Scrapbook), InvokeError> {
+    let param = F::decode_param(raw.param());
+    let param = param.map_err(|source| InvokeError::Decode { field: "parameter", source })?;
+    let scrapbook = raw.scrapbook().map(<F::Scrapbook as Versioned>::decode).transpose();
+    let scrapbook = scrapbook.map_err(|source| InvokeError::Decode { field: "scrapbook", source })?;
+    Ok((param, scrapbook.unwrap_or_default()))
+}

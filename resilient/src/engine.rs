@@ -1,0 +1,212 @@
+//! What everything that runs functions shares.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::clock::Due;
+use crate::invoke_error::InvokeError;
+use crate::lease::Lease;
+use crate::payload::Payload;
+use crate::registry::{Dependencies, Registration, Registry};
+use crate::runs::{Kind, Runs};
+use crate::settings::{FunctionSettings, Settings};
+use crate::store::{Store, StoreError};
+use crate::waiting::Waiting;
+use crate::writer::Writer;
+
+/// How far the runtime is on its way from start to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Takes work.
+    Running,
+    /// Takes no more work, and finishes what it has.
+    Draining,
+    /// Does nothing more, and has left its store.
+    Stopped,
+    /// Dropped without a shutdown: does nothing more, like a process that crashed.
+    Killed,
+}
+
+/// What everything that runs functions shares.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) writer: Writer,
+    pub(crate) registry: Registry,
+    pub(crate) dependencies: Arc<Dependencies>,
+    pub(crate) settings: Settings,
+    pub(crate) functions: Vec<(String, FunctionSettings)>,
+    pub(crate) runs: Arc<Runs>,
+    pub(crate) lease: Lease,
+    pub(crate) wakes: Wakes,
+    pub(crate) waiting: Waiting,
+    pub(crate) stage: watch::Sender<Stage>,
+    pub(crate) shutting_down: watch::Sender<bool>,
+    pub(crate) reporter: Reporter,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("store", &self.store)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
+    /// Waits until the runtime is at least at this stage.
+    pub(crate) async fn reached(&self, stage: Stage) {
+        let mut stages = self.stage.subscribe();
+        let _ = stages.wait_for(|now| *now >= stage).await;
+    }
+
+    pub(crate) fn registration(&self, type_id: &str, version: u32) -> Result<Registration, InvokeError> {
+        let registration = self.registry.get(type_id, version).copied();
+        registration.ok_or_else(|| InvokeError::NotRegistered { type_id: type_id.to_owned(), version })
+    }
+
+    /// How long after a heartbeat an instance of this kind counts as running.
+    pub(crate) fn lease_of(&self, kind: Kind) -> Duration {
+        self.function_settings(kind).and_then(|function| function.lease).unwrap_or(self.settings.lease)
+    }
+
+    /// How many instances of this kind may run here.
+    pub(crate) fn max_running_of(&self, kind: Kind) -> usize {
+        let own = self.function_settings(kind).and_then(|function| function.max_running);
+        own.unwrap_or(usize::MAX)
+    }
+
+    fn function_settings(&self, kind: Kind) -> Option<&FunctionSettings> {
+        self.functions.iter().find(|(type_id, _)| type_id == kind.0).map(|(_, settings)| settings)
+    }
+
+    pub(crate) fn check_size(&self, field: &'static str, payload: &Payload) -> Result<(), InvokeError> {
+        let (bytes, limit) = (payload.body.len(), self.settings.max_payload);
+        if bytes > limit { Err(InvokeError::TooLarge { field, bytes, limit }) } else { Ok(()) }
+    }
+}
+
+/// When due work is looked for earlier than the next poll. Only hints: polling is what finds everything.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    now: Notify,
+    later: Mutex<BTreeSet<Instant>>,
+    crowded: AtomicBool,
+}
+
+impl Wakes {
+    /// More hints than this are not kept; the poll finds what they stood for.
+    const MOST: usize = 10_000;
+
+    /// Something is due now.
+    pub(crate) fn now(&self) {
+        self.now.notify_one();
+    }
+
+    /// Whether the last look left work behind because there was no place for it.
+    pub(crate) fn set_crowded(&self, crowded: bool) {
+        self.crowded.store(crowded, Ordering::Relaxed);
+    }
+
+    /// A run has ended: what was left behind may have a place now.
+    pub(crate) fn place_free(&self) {
+        if self.crowded.load(Ordering::Relaxed) {
+            self.now();
+        }
+    }
+
+    /// Something becomes due then.
+    pub(crate) fn at(&self, due: Due) {
+        match due {
+            Due::Now => self.now(),
+            Due::After(duration) => self.after(duration),
+            Due::At(time) => {
+                self.after(SystemTime::from(time).duration_since(SystemTime::now()).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Something becomes due after this long.
+    fn after(&self, duration: Duration) {
+        let Some(at) = Instant::now().checked_add(duration) else { return };
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        if later.len() < Self::MOST && later.insert(at) && later.first() == Some(&at) {
+            self.now.notify_one();
+        }
+    }
+
+    /// Waits until a poll makes sense: when the interval is over, or at a hint.
+    pub(crate) async fn wait(&self, interval: Duration) {
+        let poll = Instant::now() + interval;
+        let at = self.take_due().map_or(poll, |hint| hint.min(poll));
+        tokio::select! {
+            () = tokio::time::sleep_until(at) => {}
+            () = self.now.notified() => {}
+        }
+    }
+
+    /// Forgets the hints that are over; answers the next one.
+    fn take_due(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        while later.first().is_some_and(|first| *first < now) {
+            later.pop_first();
+        }
+        later.first().copied()
+    }
+}
+
+/// An error of a background activity, which no caller is there to get.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BackgroundError {
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `finish`, `save`, `shutdown`.
+    pub activity: &'static str,
+    /// What went wrong.
+    pub error: StoreError,
+}
+
+impl fmt::Display for BackgroundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: {}", self.activity, self.error)
+    }
+}
+
+impl std::error::Error for BackgroundError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+type Handler = Box<dyn Fn(&BackgroundError) + Send + Sync>;
+
+/// Where background errors go: always to tracing, and to the user's handler when there is one.
+#[derive(Default)]
+pub(crate) struct Reporter(pub(crate) Option<Handler>);
+
+impl Reporter {
+    pub(crate) fn report(&self, activity: &'static str, error: StoreError) {
+        tracing::warn!(
+            activity,
+            error = &error as &dyn std::error::Error,
+            "a background activity failed; it is tried again"
+        );
+        let Some(handler) = &self.0 else { return };
+        let error = BackgroundError { activity, error };
+        // A handler that panics must not end the activity that called it.
+        if std::panic::catch_unwind(AssertUnwindSafe(|| handler(&error))).is_err() {
+            tracing::error!(activity, "the handler of background errors panicked");
+        }
+    }
+}

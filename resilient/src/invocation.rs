@@ -1,0 +1,264 @@
+//! One run: from a claimed instance through the body to its stored outcome.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::answer::{Answer, failure_json};
+use crate::backoff::Backoff;
+use crate::clock::Due;
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::outcome::{Failure, RawOutcome};
+use crate::panics::caught;
+use crate::payload::Payload;
+use crate::record::StoredFunction;
+use crate::registry::Registration;
+use crate::registry::arg::Env;
+use crate::registry::function::Finished;
+use crate::runs::Ticket;
+use crate::scrapbook::{SaveError, Saver};
+use crate::store::{Ending, Finish, Save, Write, Written};
+
+tokio::task_local! {
+    /// Set inside a run: what a running function starts is still taken while the runtime drains.
+    static INSIDE: ();
+}
+
+/// Whether the caller is the body of a resilient function.
+pub(crate) fn is_inside_a_run() -> bool {
+    INSIDE.try_with(|()| ()).is_ok()
+}
+
+/// What is claimed and about to run: an instance that `owner` owns at the ticket's epoch.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) ticket: Ticket,
+    pub(crate) owner: ReplicaId,
+    pub(crate) registration: Registration,
+    pub(crate) attempt: u32,
+    pub(crate) param: Payload,
+    pub(crate) scrapbook: Option<Payload>,
+    pub(crate) message_count: i64,
+}
+
+impl Claimed {
+    pub(crate) fn new(
+        ticket: Ticket,
+        owner: ReplicaId,
+        registration: Registration,
+        row: StoredFunction,
+    ) -> Self {
+        Self {
+            ticket,
+            owner,
+            registration,
+            attempt: row.attempts,
+            param: row.param,
+            scrapbook: row.scrapbook,
+            message_count: row.message_count,
+        }
+    }
+}
+
+/// Runs a claimed instance to its stored outcome, in this task.
+///
+/// It ends early, and writes nothing more, when the run is stopped or has lost ownership.
+pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
+    let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
+    tracing::debug!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, attempt = claimed.attempt, "run begins");
+    let body = INSIDE.scope((), caught((claimed.registration.run)(env(engine, &claimed))));
+    let finished = tokio::select! {
+        biased;
+        () = claimed.ticket.stopped() => {
+            tracing::warn!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, "run stopped: its lease or its ownership is lost");
+            return;
+        }
+        finished = body => finished.unwrap_or_else(|payload| Finished {
+            outcome: RawOutcome::Failed(Failure::panic(payload)),
+            scrapbook: None,
+        }),
+    };
+    let ending = Outcome::check(engine, finished, claimed.message_count);
+    finish(engine, claimed, ending).await;
+    engine.waiting.hint(&id);
+    engine.wakes.place_free();
+}
+
+fn env(engine: &Arc<Engine>, claimed: &Claimed) -> Env {
+    let id = claimed.ticket.id().clone();
+    let saver = RunSaver {
+        engine: Arc::downgrade(engine),
+        id: id.clone(),
+        owner: claimed.owner,
+        epoch: claimed.ticket.epoch(),
+    };
+    Env {
+        param: claimed.param.clone(),
+        scrapbook: claimed.scrapbook.clone(),
+        saver: Some(Arc::new(saver)),
+        context: Context::new(id, claimed.attempt, engine.shutting_down.subscribe()),
+        dependencies: Arc::clone(&engine.dependencies),
+    }
+}
+
+/// What a run came to, in the form in which it is stored.
+struct Outcome {
+    ending: Ending,
+    scrapbook: Option<Payload>,
+    answer: Answer,
+}
+
+impl Outcome {
+    /// Turns what cannot be stored into a failure that says so.
+    fn check(engine: &Engine, finished: Finished, message_count: i64) -> Self {
+        let Finished { outcome, scrapbook } = finished;
+        let problem = match &outcome {
+            RawOutcome::Success(result) => {
+                engine.check_size("result", result).err().map(|err| err.to_string())
+            }
+            RawOutcome::Postpone(due) => due.check().err().map(|err| err.to_string()),
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            return Self::failed(&Failure::new("outcome that cannot be stored", problem), scrapbook);
+        }
+        let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
+        if let Some(problem) = too_large {
+            return Self::failed(&Failure::new("outcome that cannot be stored", problem.to_string()), None);
+        }
+        match outcome {
+            RawOutcome::Success(result) => Self {
+                ending: Ending::Succeeded(result.clone()),
+                scrapbook,
+                answer: Answer::Succeeded(result),
+            },
+            RawOutcome::Postpone(due) => Self {
+                ending: Ending::Postponed(due),
+                scrapbook,
+                answer: Answer::Postponed(approximate(due)),
+            },
+            RawOutcome::Suspend => {
+                Self { ending: Ending::Suspended { message_count }, scrapbook, answer: Answer::Suspended }
+            }
+            RawOutcome::Failed(failure) => Self::failed(&failure, scrapbook),
+        }
+    }
+
+    fn failed(failure: &Failure, scrapbook: Option<Payload>) -> Self {
+        Self {
+            ending: Ending::Failed(failure_json(failure)),
+            scrapbook,
+            answer: Answer::Failed(failure.clone()),
+        }
+    }
+}
+
+/// What the caller is told; the store's own clock decides.
+fn approximate(due: Due) -> SystemTime {
+    let now = SystemTime::now();
+    match due {
+        Due::Now => now,
+        Due::After(duration) => now.checked_add(duration).unwrap_or(now),
+        Due::At(time) => time.into(),
+    }
+}
+
+async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) {
+    let Outcome { mut ending, scrapbook, answer } = outcome;
+    let Claimed { ticket, owner, .. } = claimed;
+    let (id, epoch) = (ticket.id().clone(), ticket.epoch());
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    loop {
+        let finish =
+            Finish { id: id.clone(), owner, epoch, scrapbook: scrapbook.clone(), ending: ending.clone() };
+        let written = tokio::select! {
+            biased;
+            () = ticket.stopped() => return,
+            written = engine.writer.write(Write::Finish(finish)) => written,
+        };
+        match written {
+            Ok(Written::Done) => {
+                log_end(&id, epoch, &ending);
+                wake(engine, &ending);
+                return ticket.end(answer);
+            }
+            // A message arrived between the last look and the suspension: run again at once.
+            Ok(Written::Changed) => ending = Ending::Released,
+            Ok(_) => {
+                tracing::warn!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, "outcome dropped: ownership is lost");
+                return;
+            }
+            Err(error) => {
+                let transient = error.is_transient();
+                engine.reporter.report("finish", error);
+                // What the store cannot take now it will not take later; the sweep hands the instance over.
+                if !transient {
+                    return;
+                }
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+fn wake(engine: &Engine, ending: &Ending) {
+    match ending {
+        Ending::Postponed(due) => engine.wakes.at(*due),
+        Ending::Released | Ending::Lost => engine.wakes.now(),
+        Ending::Succeeded(_) | Ending::Failed(_) | Ending::Suspended { .. } => {}
+    }
+}
+
+fn log_end(id: &FunctionId, epoch: Epoch, ending: &Ending) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    match ending {
+        Ending::Succeeded(_) => tracing::debug!(%type_id, %instance_id, %epoch, "succeeded"),
+        Ending::Failed(_) => tracing::warn!(%type_id, %instance_id, %epoch, "failed; it waits for a person"),
+        Ending::Postponed(due) => tracing::debug!(%type_id, %instance_id, %epoch, ?due, "postponed"),
+        Ending::Suspended { .. } => tracing::debug!(%type_id, %instance_id, %epoch, "suspended"),
+        Ending::Released | Ending::Lost => tracing::debug!(%type_id, %instance_id, %epoch, "handed over"),
+    }
+}
+
+/// Stores the scrapbook of one run.
+///
+/// It knows the engine weakly: a scrapbook that user code keeps longer than its run must not keep the runtime alive.
+#[derive(Debug)]
+struct RunSaver {
+    engine: Weak<Engine>,
+    id: FunctionId,
+    owner: ReplicaId,
+    epoch: Epoch,
+}
+
+#[async_trait]
+impl Saver for RunSaver {
+    async fn save(&self, scrapbook: Payload) -> Result<(), SaveError> {
+        let lost = || SaveError::LostOwnership { id: self.id.clone() };
+        let Some(engine) = self.engine.upgrade() else { return Err(lost()) };
+        let (bytes, limit) = (scrapbook.body.len(), engine.settings.max_payload);
+        if bytes > limit {
+            return Err(SaveError::TooLarge { field: "scrapbook", bytes, limit });
+        }
+        let save = Save { id: self.id.clone(), owner: self.owner, epoch: self.epoch, scrapbook };
+        loop {
+            match engine.writer.write(Write::Save(save.clone())).await {
+                Ok(Written::Done) => {
+                    let (type_id, instance_id, epoch) = (&self.id.type_id, &self.id.instance_id, self.epoch);
+                    tracing::trace!(%type_id, %instance_id, %epoch, "scrapbook saved");
+                    return Ok(());
+                }
+                Ok(_) => {
+                    // The body may ignore the error; what it does from here on is dropped with it.
+                    engine.runs.stop_one(&self.id, self.epoch);
+                    return Err(lost());
+                }
+                Err(error) if error.is_transient() => engine.reporter.report("save", error),
+                Err(error) => return Err(SaveError::Store { problem: error.to_string() }),
+            }
+        }
+    }
+}

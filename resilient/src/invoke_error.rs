@@ -1,0 +1,110 @@
+//! Why an invocation or a repair has no result.
+
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use crate::clock::{TimeError, Timestamp};
+use crate::codec::EncodeError;
+use crate::id::{FunctionId, IdError};
+use crate::outcome::Failure;
+use crate::store::StoreError;
+use crate::version::DecodeError;
+
+/// Why an invocation or a repair has no result.
+///
+/// `Failed`, `Postponed` and `Suspended` are stored facts about the instance; everything else is about this call.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// The function failed; a person decides what comes next.
+    #[error("the function failed: {0}")]
+    Failed(Failure),
+    /// The function has put itself off.
+    #[error("postponed until {}", shown(*until))]
+    Postponed {
+        /// When it becomes due.
+        until: SystemTime,
+    },
+    /// The function waits for a message.
+    #[error("suspended until a message arrives")]
+    Suspended,
+    /// This runtime does not know the function.
+    #[error(
+        "version {version} of function type `{type_id}` is not registered; add `.discover()` or `.register::<F>()` to the builder"
+    )]
+    NotRegistered {
+        /// The function type.
+        type_id: String,
+        /// The version of the function.
+        version: u32,
+    },
+    /// There is no such instance.
+    #[error("there is no instance `{id}`")]
+    NotFound {
+        /// What was looked for.
+        id: FunctionId,
+    },
+    /// The instance is executing, so its data cannot be edited and it cannot be begun again.
+    #[error("`{id}` is executing; wait for it, or postpone or fail it first")]
+    Executing {
+        /// The instance.
+        id: FunctionId,
+    },
+    /// Somebody else changed the instance since it was read.
+    #[error("`{id}` has changed since it was read; reload it and decide again")]
+    Changed {
+        /// The instance.
+        id: FunctionId,
+    },
+    /// The id cannot be stored.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// The time cannot be stored.
+    #[error(transparent)]
+    Time(#[from] TimeError),
+    /// The value cannot be stored.
+    #[error("the {field} cannot be stored")]
+    Encode {
+        /// `parameter`, `scrapbook` or `result`.
+        field: &'static str,
+        /// What is wrong with it.
+        source: EncodeError,
+    },
+    /// The text is not JSON.
+    #[error("the {field} is not JSON: {problem}")]
+    NotJson {
+        /// `parameter`, `scrapbook` or `result`.
+        field: &'static str,
+        /// What the reader says, with the place in the text.
+        problem: String,
+    },
+    /// The value is too large to be stored.
+    #[error("the {field} has {bytes} bytes; at most {limit} are kept, see `Settings::max_payload`")]
+    TooLarge {
+        /// `parameter`, `scrapbook` or `result`.
+        field: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The stored value cannot be read by this code.
+    #[error("the stored {field} cannot be read")]
+    Decode {
+        /// `parameter`, `scrapbook` or `result`.
+        field: &'static str,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// The store is away or broken; whether something was stored is unknown, and asking again is safe.
+    #[error("the store is away or broken")]
+    Store(#[from] StoreError),
+    /// This runtime is shutting down.
+    #[error("the runtime is shutting down")]
+    ShuttingDown,
+}
+
+fn shown(time: SystemTime) -> String {
+    Timestamp::try_from(time).unwrap_or(Timestamp::MAX).to_string()
+}

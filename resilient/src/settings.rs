@@ -1,0 +1,214 @@
+//! How a runtime behaves, with documented defaults.
+
+use std::time::Duration;
+
+/// How a runtime behaves. All times are real durations; the defaults suit most services.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilient::Settings;
+///
+/// let settings = Settings::default().lease(Duration::from_secs(10)).max_running(200);
+/// assert_eq!(settings.problems(), Vec::<String>::new());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub(crate) heartbeat: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) sweep: Duration,
+    pub(crate) wait_poll: Duration,
+    pub(crate) store_patience: Duration,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) max_running: usize,
+    pub(crate) max_crashes: u32,
+    pub(crate) max_payload: usize,
+    pub(crate) max_batch: usize,
+    pub(crate) batches_in_flight: usize,
+    pub(crate) app_version: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(1),
+            lease: Duration::from_secs(5),
+            poll: Duration::from_millis(250),
+            sweep: Duration::from_secs(3),
+            wait_poll: Duration::from_millis(100),
+            store_patience: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(20),
+            max_running: 1_000,
+            max_crashes: 5,
+            max_payload: 1024 * 1024,
+            max_batch: 500,
+            batches_in_flight: 2,
+            app_version: String::new(),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $ty:ty,)*) => {
+        impl Settings {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(mut self, $name: $ty) -> Self {
+                    self.$name = $name;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    /// How often this replica gives a sign of life: one small write, whatever number of functions it runs. Default 1 s.
+    ///
+    /// A shorter one makes a replica survive shorter outages of its store within the same lease, at the price of more writes.
+    heartbeat: Duration,
+    /// How long after its last sign of life a replica counts as alive. Default 5 s.
+    ///
+    /// The instances of a crashed replica are taken over about so long after the crash. A replica that cannot renew
+    /// stops its runs before this is over. A function type may ask for another one in its [`FunctionSettings`].
+    lease: Duration,
+    /// How often this replica looks for work that is due. Default 250 ms.
+    ///
+    /// It bounds how late work starts that another replica scheduled; its own starts at once.
+    poll: Duration,
+    /// How often this replica compares what it owns in the store with what it runs. Default 3 s.
+    sweep: Duration,
+    /// How often callers that wait for a result from another replica look for it, all in one query. Default 100 ms.
+    ///
+    /// A long wait looks less often, down to every 20th of this frequency.
+    wait_poll: Duration,
+    /// How long a write is tried again while the store is away, before the caller gets the error. Default 10 s.
+    store_patience: Duration,
+    /// How long [`Runtime::shutdown`](crate::Runtime::shutdown) waits for running functions before it hands them over. Default 20 s.
+    shutdown_grace: Duration,
+    /// How many functions may run here before this replica stops taking work from the store. Default 1,000.
+    ///
+    /// A direct `invoke` starts at once and counts, but does not wait.
+    max_running: usize,
+    /// How many owners may be lost one after the other without progress before an instance fails as a `crash loop`. Default 5.
+    max_crashes: u32,
+    /// The most bytes of JSON of one parameter, scrapbook or result. Default 1 MiB, at most 15 MiB.
+    max_payload: usize,
+    /// The most writes in one transaction. Default 500.
+    max_batch: usize,
+    /// How many batches of writes are on their way to the store at once. Default 2.
+    batches_in_flight: usize,
+}
+
+impl Settings {
+    /// The version of the application, shown to people beside the replica. Default: empty.
+    #[must_use]
+    pub fn app_version(mut self, version: impl Into<String>) -> Self {
+        self.app_version = version.into();
+        self
+    }
+
+    /// What is wrong with these settings, in words; a runtime does not start with any of it.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = lease_problems("the settings", self.lease, self.heartbeat);
+        let times = [
+            ("heartbeat", self.heartbeat),
+            ("poll", self.poll),
+            ("sweep", self.sweep),
+            ("wait_poll", self.wait_poll),
+        ];
+        for (name, time) in times {
+            if time < MIN_INTERVAL {
+                problems.push(format!("`{name}` is {time:?}; give at least {MIN_INTERVAL:?}"));
+            }
+        }
+        let counts = [
+            ("max_running", self.max_running),
+            ("max_batch", self.max_batch),
+            ("batches_in_flight", self.batches_in_flight),
+            ("max_payload", self.max_payload),
+        ];
+        for (name, count) in counts {
+            if count == 0 {
+                problems.push(format!("`{name}` is 0; give at least 1"));
+            }
+        }
+        if self.max_payload > MAX_PAYLOAD {
+            problems.push(format!("`max_payload` is {}; give at most {MAX_PAYLOAD} bytes", self.max_payload));
+        }
+        problems
+    }
+}
+
+/// Below this, loops would spin.
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
+
+/// MySQL and MariaDB take packets of 16 MiB by default, and a statement is longer than its payload.
+const MAX_PAYLOAD: usize = 15 * 1024 * 1024;
+
+fn lease_problems(whose: &str, lease: Duration, heartbeat: Duration) -> Vec<String> {
+    if lease < heartbeat.saturating_mul(2) {
+        return vec![format!(
+            "the lease of {whose} is {lease:?}; give at least twice the heartbeat of {heartbeat:?}, or one lost heartbeat stops everything"
+        )];
+    }
+    Vec::new()
+}
+
+/// How one function type differs from the [`Settings`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionSettings {
+    pub(crate) lease: Option<Duration>,
+    pub(crate) max_running: Option<usize>,
+}
+
+impl FunctionSettings {
+    /// How long after its owner's last sign of life an instance of this type counts as running, and so how soon a
+    /// crash is noticed. Default: the [`lease`](Settings::lease) of the settings.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// How many instances of this type may run here before this replica stops taking more from the store.
+    /// Default: no limit but that of the settings.
+    #[must_use]
+    pub fn max_running(mut self, max_running: usize) -> Self {
+        self.max_running = Some(max_running);
+        self
+    }
+
+    pub(crate) fn problems(&self, type_id: &str, settings: &Settings) -> Vec<String> {
+        let whose = format!("function type `{type_id}`");
+        let mut problems =
+            self.lease.map_or_else(Vec::new, |lease| lease_problems(&whose, lease, settings.heartbeat));
+        if self.max_running == Some(0) {
+            problems.push(format!("`max_running` of {whose} is 0; give at least 1"));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_listed_at_once() {
+        let settings = Settings::default()
+            .lease(Duration::from_secs(1))
+            .poll(Duration::ZERO)
+            .max_batch(0)
+            .max_payload(usize::MAX);
+        let problems = settings.problems();
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+    }
+
+    #[test]
+    fn a_function_type_with_a_lease_below_two_heartbeats_is_refused() {
+        let function = FunctionSettings::default().lease(Duration::from_millis(1_500)).max_running(0);
+        assert_eq!(function.problems("Order", &Settings::default()).len(), 2);
+    }
+}

@@ -1,0 +1,149 @@
+//! Callers that wait for instances which run elsewhere: one query for all of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::id::FunctionId;
+use crate::store::{Store, StoreError};
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The end of the run that goes on: also a postponement is an answer.
+    Paused,
+    /// The end of the instance: a result or a failure.
+    Completed,
+}
+
+impl Until {
+    fn satisfied_by(self, answer: &Answer) -> bool {
+        self == Self::Paused || answer.is_final()
+    }
+}
+
+/// What a waiter gets: `None` when the instance is gone.
+pub(crate) type Found = Option<Answer>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    waiters: Mutex<HashMap<FunctionId, Group>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Group {
+    look_at: Instant,
+    interval: Duration,
+    waiters: Vec<(Until, oneshot::Sender<Found>)>,
+}
+
+impl Waiting {
+    /// The most ids in one query.
+    const PAGE: usize = 500;
+    /// How much less often a long wait looks.
+    const SLOWEST: u32 = 20;
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<FunctionId, Group>> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a waiter; the first look at its instance is at once.
+    pub(crate) fn add(&self, id: FunctionId, until: Until, interval: Duration) -> oneshot::Receiver<Found> {
+        let (found, receiver) = oneshot::channel();
+        let now = Instant::now();
+        let mut waiters = self.lock();
+        let group =
+            waiters.entry(id).or_insert_with(|| Group { look_at: now, interval, waiters: Vec::new() });
+        group.look_at = now;
+        group.interval = interval;
+        group.waiters.push((until, found));
+        drop(waiters);
+        self.changed.notify_one();
+        receiver
+    }
+
+    /// A run of this instance ended here: whoever waits for it looks at once.
+    pub(crate) fn hint(&self, id: &FunctionId) {
+        if let Some(group) = self.lock().get_mut(id) {
+            group.look_at = Instant::now();
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits until an instance has to be looked at.
+    pub(crate) async fn due(&self) {
+        loop {
+            let next = self.lock().values().map(|group| group.look_at).min();
+            let look = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = look => return,
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Looks at all instances whose time has come, with one query for many.
+    pub(crate) async fn pass(&self, store: &dyn Store, interval: Duration) -> Result<(), StoreError> {
+        for page in self.take_due(interval).chunks(Self::PAGE) {
+            let rows = store.get(page).await?;
+            for (id, row) in page.iter().zip(rows) {
+                match row.map(|row| Answer::of(&row)) {
+                    None => self.gone(id),
+                    Some(None) => {}
+                    Some(Some(answer)) => self.answer(id, &answer),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_due(&self, interval: Duration) -> Vec<FunctionId> {
+        let now = Instant::now();
+        let mut waiters = self.lock();
+        waiters.retain(|_, group| {
+            group.waiters.retain(|(_, found)| !found.is_closed());
+            !group.waiters.is_empty()
+        });
+        let due = waiters.iter_mut().filter(|(_, group)| group.look_at <= now);
+        due.map(|(id, group)| {
+            group.look_at = now + group.interval;
+            group.interval = (group.interval * 5 / 4).min(interval * Self::SLOWEST);
+            id.clone()
+        })
+        .collect()
+    }
+
+    fn gone(&self, id: &FunctionId) {
+        if let Some(group) = self.lock().remove(id) {
+            for (_, found) in group.waiters {
+                let _ = found.send(None);
+            }
+        }
+    }
+
+    fn answer(&self, id: &FunctionId, answer: &Answer) {
+        let mut waiters = self.lock();
+        let Some(group) = waiters.get_mut(id) else { return };
+        let all = std::mem::take(&mut group.waiters);
+        let (satisfied, rest): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(until, _)| until.satisfied_by(answer));
+        group.waiters = rest;
+        if group.waiters.is_empty() {
+            waiters.remove(id);
+        }
+        drop(waiters);
+        for (_, found) in satisfied {
+            let _ = found.send(Some(answer.clone()));
+        }
+    }
+}

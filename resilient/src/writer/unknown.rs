@@ -1,0 +1,74 @@
+//! What became of a write whose answer was lost.
+//!
+//! A store call that errs may have been applied. Issuing it again blindly, or taking a guard that does not hold any
+//! more for "somebody else was here", are both wrong: the row as it is now decides.
+
+use crate::id::Epoch;
+use crate::record::StoredFunction;
+use crate::status::Status;
+use crate::store::{Create, Delete, Edit, Ending, Finish, Save, Start, Transition, Write, Written};
+
+/// The answer that the write would have got, or `None` when it was not applied and may be issued again.
+pub(super) fn answer(write: &Write, row: Option<&StoredFunction>) -> Option<Written> {
+    match write {
+        Write::Create(create) => row.map(|row| created(create, row)),
+        Write::Save(save) => row.map_or(Some(Written::LostOwnership), |row| saved(save, row)),
+        Write::Finish(finish) => row.map_or(Some(Written::LostOwnership), |row| finished(finish, row)),
+        Write::Edit(edit) => row.map_or(Some(Written::NotFound), |row| edited(edit, row)),
+        Write::Delete(delete) => row.map_or(Some(Written::Done), |row| not_deleted(delete, row)),
+    }
+}
+
+fn created(create: &Create, row: &StoredFunction) -> Written {
+    // An instance that this replica owns at epoch 0 is ours: two local callers of one id share one `Create`.
+    // For waiting work it does not matter who stored the same input.
+    let ours = row.epoch == Epoch::ZERO
+        && match create.start {
+            Start::Running(owner) => row.owner == Some(owner),
+            Start::Waiting(_) => row.owner.is_none() && row.param == create.param,
+        };
+    if ours { Written::Done } else { Written::Exists(Box::new(row.clone())) }
+}
+
+fn saved(save: &Save, row: &StoredFunction) -> Option<Written> {
+    if row.owner != Some(save.owner) || row.epoch != save.epoch {
+        return Some(Written::LostOwnership);
+    }
+    (row.scrapbook.as_ref() == Some(&save.scrapbook)).then_some(Written::Done)
+}
+
+fn finished(finish: &Finish, row: &StoredFunction) -> Option<Written> {
+    if row.owner == Some(finish.owner) && row.epoch == finish.epoch {
+        return None;
+    }
+    let applied = row.epoch == finish.epoch.next()
+        && match &finish.ending {
+            Ending::Succeeded(result) => row.result.as_ref() == Some(result),
+            Ending::Failed(failure) => row.failure.as_ref() == Some(failure),
+            // A release by somebody else looks the same, and means the same: the run is over, and it will run again.
+            Ending::Postponed(_) | Ending::Released | Ending::Lost => row.status == Status::Postponed,
+            Ending::Suspended { .. } => row.status == Status::Suspended,
+        };
+    Some(if applied { Written::Done } else { Written::LostOwnership })
+}
+
+fn edited(edit: &Edit, row: &StoredFunction) -> Option<Written> {
+    if row.epoch == edit.epoch {
+        return None;
+    }
+    let data = edit.param.as_ref().is_none_or(|param| *param == row.param)
+        && edit.scrapbook.as_ref().is_none_or(|scrapbook| row.scrapbook.as_ref() == Some(scrapbook));
+    let transition = match &edit.transition {
+        Transition::Keep => true,
+        Transition::Run(replica) => row.owner == Some(*replica),
+        Transition::Wait(_) => row.status == Status::Postponed,
+        Transition::Succeed(result) => row.result.as_ref() == Some(result),
+        Transition::Fail(failure) => row.failure.as_ref() == Some(failure),
+    };
+    let applied = row.epoch == edit.epoch.next() && data && transition;
+    Some(if applied { Written::Done } else { Written::Changed })
+}
+
+fn not_deleted(delete: &Delete, row: &StoredFunction) -> Option<Written> {
+    (row.epoch != delete.epoch).then_some(Written::Changed)
+}
