@@ -104,7 +104,8 @@
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
 
-// Generated code and doc examples name this crate as users do.
+// Generated code names the crate from outside, also in this crate's own tests.
+#[allow(unused_extern_crates, reason = "the macros need it")]
 extern crate self as resilient;
 
 mod clock;
@@ -151,14 +152,14 @@ pub mod __private;
 pub use resilient_macros::{Scrapbook, Versioned, resilient_fn};
 
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
-pub use self::codec::{EncodeError, MAX_DEPTH};
+pub use self::codec::EncodeError;
 pub use self::context::{Context, Mode};
 pub use self::control_panel::{ControlPanel, RawControlPanel};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};
 pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, ReplicaId, TypeId};
 pub use self::invoke_error::InvokeError;
-pub use self::outcome::{Failure, IntoFailure, Outcome, Postpone, RawOutcome, Suspend};
+pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, Replica, ReplicaType, StoredFunction};
 pub use self::registry::{Dep, Registration, ResilientFn};
@@ -174,8 +175,8 @@ pub use self::version::{
 /// What user code imports.
 pub mod prelude {
     pub use crate::{
-        Context, ControlPanel, Dep, InMemoryStore, InvokeError, Mode, Outcome, Postpone, ResilientFn, Runtime, Scrapbook,
-        Settings, Status, Versioned, resilient_fn,
+        Context, ControlPanel, Dep, InMemoryStore, InvokeError, Mode, Outcome, Postpone, ResilientFn,
+        Runtime, Scrapbook, Settings, Status, Versioned, resilient_fn,
     };
 }
 

@@ -1,0 +1,254 @@
+//! How mistakes are collected, and every text that is said about them.
+//!
+//! A text says what is wrong in the user's words and how to put it right; it is written once, here.
+
+use std::fmt::Display;
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+
+/// The mistakes found so far. Only [`collect`] makes one, so none can be forgotten.
+pub(crate) struct Errors(Vec<syn::Error>);
+
+impl Errors {
+    /// A mistake that `tokens` are.
+    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.0.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// A mistake at a place.
+    pub(crate) fn at_span(&mut self, span: Span, message: impl Display) {
+        self.0.push(syn::Error::new(span, message));
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A value that was made although mistakes were found on the way.
+pub(crate) struct Rejected<T> {
+    /// As good as it could be made.
+    pub(crate) value: T,
+    /// All mistakes, as code that does not compile.
+    pub(crate) errors: TokenStream,
+}
+
+/// Runs `work` with a collector; its value comes back alone only when nothing was collected.
+pub(crate) fn collect<T>(work: impl FnOnce(&mut Errors) -> T) -> Result<T, Rejected<T>> {
+    let mut errors = Errors(Vec::new());
+    let value = work(&mut errors);
+    let all = errors.0.into_iter().reduce(|mut all, error| {
+        all.combine(error);
+        all
+    });
+    match all {
+        None => Ok(value),
+        Some(all) => Err(Rejected { value, errors: all.into_compile_error() }),
+    }
+}
+
+fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether one edit, or underscores and case, or a missing end are all that parts two words.
+fn is_near(word: &str, known: &str) -> bool {
+    let plain = |text: &str| text.replace('_', "").to_lowercase().chars().collect::<Vec<_>>();
+    let (word, known) = (plain(word), plain(known));
+    if word.len() > 2 && (known.starts_with(&word) || word.starts_with(&known)) {
+        return true;
+    }
+    if word.len().abs_diff(known.len()) > 1 || word.len() < 3 {
+        return word == known;
+    }
+    let same = |pair: &(&char, &char)| pair.0 == pair.1;
+    let start = word.iter().zip(&known).take_while(same).count();
+    let end = word.iter().rev().zip(known.iter().rev()).take_while(same).count();
+    start + end + 1 >= word.len().max(known.len())
+}
+
+// ---- attributes
+
+pub(crate) fn unknown_key(macro_name: &str, key: &str, known: &[&str]) -> String {
+    let hint = match known.iter().find(|known| is_near(key, known)) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => format!("; `#[{macro_name}(…)]` knows {}", listed(known)),
+    };
+    format!("unknown argument `{key}`{hint}")
+}
+
+pub(crate) fn duplicate_key(key: &str) -> String {
+    format!("duplicate argument `{key}`; it is given before")
+}
+
+pub(crate) fn missing_value(key: &str, example: &str) -> String {
+    format!("`{key}` needs a value; write `{key} = {example}`")
+}
+
+pub(crate) fn wrong_value(key: &str, kind: &str, example: &str) -> String {
+    format!("`{key}` is {kind}; write `{key} = {example}`")
+}
+
+pub(crate) fn not_a_pair() -> &'static str {
+    "expected `argument = value`"
+}
+
+pub(crate) fn positional_type_id(text: &str) -> String {
+    format!("the type id is given by name; write `type_id = {text:?}`")
+}
+
+pub(crate) fn positional_value() -> &'static str {
+    "arguments are given by name; write `argument = value`"
+}
+
+pub(crate) fn not_a_list(macro_name: &str) -> String {
+    format!("expected a list; write `#[{macro_name}(version = 1)]`")
+}
+
+// ---- `type_id` and `version`
+
+pub(crate) fn missing_type_id(suggestion: &str) -> String {
+    format!(
+        "a resilient function needs a type id, by which stored instances find it; write `type_id = {suggestion:?}`"
+    )
+}
+
+pub(crate) fn type_id_not_literal() -> &'static str {
+    "the type id is a storage key and stays the same when code moves; write it as a string literal"
+}
+
+pub(crate) fn type_id_empty() -> &'static str {
+    "the type id is empty; name what the function does, for example `\"OrderProcessor\"`"
+}
+
+pub(crate) fn type_id_too_long(bytes: usize, limit: usize) -> String {
+    format!("the type id has {bytes} bytes; stores keep at most {limit}")
+}
+
+pub(crate) fn type_id_white_space() -> &'static str {
+    "the type id begins or ends with white space, which nobody sees in a table; remove it"
+}
+
+pub(crate) fn type_id_control_characters() -> &'static str {
+    "the type id holds a control character; remove it"
+}
+
+pub(crate) fn version_zero(key: &str) -> String {
+    format!("`{key}` counts from 1")
+}
+
+pub(crate) fn version_too_large(key: &str, limit: u32) -> String {
+    format!("`{key}` is at most {limit}; versions count up by one")
+}
+
+// ---- the function
+
+pub(crate) fn not_a_function() -> &'static str {
+    "`#[resilient_fn]` can only be applied to an `async fn` with a body"
+}
+
+pub(crate) fn not_async() -> &'static str {
+    "a resilient function is awaited by the runtime; write `async fn`"
+}
+
+pub(crate) fn unsafe_function() -> &'static str {
+    "a resilient function cannot be `unsafe`; the runtime calls it again after a crash"
+}
+
+pub(crate) fn foreign_abi() -> &'static str {
+    "a resilient function is called by the runtime only; remove the ABI"
+}
+
+pub(crate) fn generic_function() -> &'static str {
+    "a resilient function cannot be generic, a type id stands for one signature; annotate one function per type"
+}
+
+pub(crate) fn self_receiver() -> &'static str {
+    "a resilient function cannot take `self`; make it a free function that takes the service as `Dep<T>`"
+}
+
+pub(crate) fn impl_trait() -> &'static str {
+    "`impl Trait` cannot stand in a resilient function, stored data has one type; name the type"
+}
+
+pub(crate) fn missing_parameter() -> &'static str {
+    "a resilient function takes its parameter first; write `_: ()` when there is nothing to hand over"
+}
+
+pub(crate) fn parameter_not_first() -> &'static str {
+    "the first argument is the parameter; move this one behind it, or write `_: ()` before it"
+}
+
+pub(crate) fn borrowed_parameter(owned: &str) -> String {
+    format!("the parameter is stored and handed over by value; write `{owned}`")
+}
+
+pub(crate) fn scrapbook_not_by_mut(state: &str) -> String {
+    format!("a scrapbook is taken by `&mut`; write `&mut {state}`")
+}
+
+pub(crate) fn second_scrapbook() -> &'static str {
+    "a resilient function takes at most one scrapbook; put both states into one struct"
+}
+
+pub(crate) fn context_not_by_ref() -> &'static str {
+    "the context is taken by `&`; write `&Context`"
+}
+
+pub(crate) fn shared_pointer(service: &str) -> String {
+    format!("a service is taken as a dependency; write `Dep<{service}>`")
+}
+
+pub(crate) fn borrowed_dependency(dependency: &str) -> String {
+    format!("a dependency is taken by value; write `{dependency}`")
+}
+
+pub(crate) fn borrowed_result(owned: &str) -> String {
+    format!("the result is stored, so it cannot be borrowed; write `{owned}`")
+}
+
+pub(crate) fn never_result() -> &'static str {
+    "a resilient function ends each run with an outcome; return `Outcome<()>` and postpone the next run"
+}
+
+// ---- versioned data
+
+pub(crate) fn scrapbook_not_a_struct() -> &'static str {
+    "a scrapbook is a struct with named fields, which can be added to later; put this into a field"
+}
+
+pub(crate) fn versioned_union() -> &'static str {
+    "a union cannot be stored; use a struct or an enum"
+}
+
+pub(crate) fn generic_data() -> &'static str {
+    "versioned data cannot be generic; what is stored has one type"
+}
+
+pub(crate) fn missing_version(version: u32) -> String {
+    format!("earlier versions need a version that comes after them; write `version = {version}`")
+}
+
+pub(crate) fn missing_earlier_types(version: u32, additions: &str, oldest: u32) -> String {
+    format!(
+        "`version = {version}` needs the types of earlier versions; add {additions}, or `oldest = {oldest}` to end them"
+    )
+}
+
+pub(crate) fn type_not_earlier(key: &str, version: u32) -> String {
+    format!("`{key}` is not earlier than `version = {version}`; the annotated type is the newest version")
+}
+
+pub(crate) fn type_before_oldest(key: &str, oldest: u32) -> String {
+    format!("`{key}` is before `oldest = {oldest}`; remove one of them")
+}
+
+pub(crate) fn oldest_after_version(oldest: u32, version: u32) -> String {
+    format!("`oldest = {oldest}` is after `version = {version}`; it can be {version} at most")
+}
+
+pub(crate) fn own_type_as_earlier(key: &str) -> String {
+    format!("`{key}` is the annotated type itself; give the type as it was in that version")
+}

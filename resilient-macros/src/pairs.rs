@@ -1,0 +1,203 @@
+//! Lists of `argument = value`, read leniently: one mistake never hides the next.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Ident, Lit, LitBool, LitInt, LitStr, Path, Token, Type};
+
+use crate::diagnostics::{self, Errors};
+use crate::names;
+
+/// One `argument = value`.
+pub(crate) struct Pair {
+    pub(crate) key: Ident,
+    pub(crate) value: Value,
+}
+
+/// What stands behind the `=`.
+pub(crate) enum Value {
+    Lit(Lit),
+    /// A path, and anything else that has the form of a type.
+    Type(Box<Type>),
+}
+
+/// What a macro says about one of its arguments when it is wrong.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// For example `a number`.
+    pub(crate) kind: &'static str,
+    /// A value that would be right.
+    pub(crate) example: &'static str,
+}
+
+/// Reads a list; what cannot be read is an error and is skipped.
+pub(crate) fn parse(
+    errors: &mut Errors,
+    tokens: TokenStream,
+    positional: impl Fn(&Lit) -> String,
+    example: impl Fn(&str) -> String,
+) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (span, part) in split(tokens) {
+        let read = |input: ParseStream<'_>| {
+            if input.peek(Lit) {
+                let literal: Lit = input.parse()?;
+                return Err(syn::Error::new(literal.span(), positional(&literal)));
+            }
+            pair(input, &example)
+        };
+        match read.parse2(part) {
+            Ok(pair) => pairs.push(pair),
+            Err(error) => errors.at_span(narrowed(error.span(), span), error),
+        }
+    }
+    pairs
+}
+
+/// A mistake at the end of the input has no token of its own: the list's part stands for it.
+fn narrowed(error: Span, part: Span) -> Span {
+    if error.source_text().is_some_and(|text| !text.is_empty()) { error } else { part }
+}
+
+fn pair(input: ParseStream<'_>, example: &impl Fn(&str) -> String) -> syn::Result<Pair> {
+    let not_a_pair = |error: syn::Error| syn::Error::new(error.span(), diagnostics::not_a_pair());
+    let key = input.call(Ident::parse_any).map_err(not_a_pair)?;
+    let name = key.to_string();
+    let missing = || syn::Error::new(key.span(), diagnostics::missing_value(&name, &example(&name)));
+    input.parse::<Token![=]>().map_err(|_| missing())?;
+    if input.is_empty() {
+        return Err(missing());
+    }
+    let value = if input.peek(Lit) {
+        Value::Lit(input.parse()?)
+    } else {
+        let at = input.span();
+        Value::Type(input.parse().map_err(|_| syn::Error::new(at, diagnostics::not_a_pair()))?)
+    };
+    if !input.is_empty() {
+        return Err(not_a_pair(input.error("")));
+    }
+    Ok(Pair { key, value })
+}
+
+/// Cuts a list at its commas, except those between angle brackets, and gives each part with its first span.
+fn split(tokens: TokenStream) -> Vec<(Span, TokenStream)> {
+    let mut parts: Vec<(Span, TokenStream)> = Vec::new();
+    let mut depth = 0_i32;
+    let mut fresh = true;
+    for token in tokens {
+        if let TokenTree::Punct(punct) = &token {
+            match punct.as_char() {
+                '<' => depth += 1,
+                '>' => depth -= 1,
+                ',' if depth <= 0 => {
+                    fresh = true;
+                    continue;
+                }
+                _ => {}
+            }
+        }
+        match parts.last_mut() {
+            Some((_, part)) if !fresh => part.extend([token]),
+            _ => parts.push((token.span(), token.into())),
+        }
+        fresh = false;
+    }
+    parts
+}
+
+/// Remembers which arguments have been given.
+#[derive(Default)]
+pub(crate) struct Seen(Vec<String>);
+
+impl Seen {
+    /// Whether this is the first time; the second one is an error.
+    pub(crate) fn is_first(&mut self, errors: &mut Errors, key: &Ident) -> bool {
+        let name = key.to_string();
+        if self.0.contains(&name) {
+            errors.at(key, diagnostics::duplicate_key(&name));
+            return false;
+        }
+        self.0.push(name);
+        true
+    }
+}
+
+impl Value {
+    fn wrong<T>(&self, errors: &mut Errors, key: &Key) -> Option<T> {
+        let message = diagnostics::wrong_value(key.name, key.kind, key.example);
+        match self {
+            Self::Lit(literal) => errors.at(literal, message),
+            Self::Type(ty) => errors.at(ty, message),
+        }
+        None
+    }
+
+    pub(crate) fn string(&self) -> Option<&LitStr> {
+        match self {
+            Self::Lit(Lit::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn boolean(self, errors: &mut Errors, key: &Key) -> Option<LitBool> {
+        match self {
+            Self::Lit(Lit::Bool(boolean)) => Some(boolean),
+            other => other.wrong(errors, key),
+        }
+    }
+
+    pub(crate) fn path(self, errors: &mut Errors, key: &Key) -> Option<Path> {
+        match self {
+            Self::Type(ty) => match *ty {
+                Type::Path(path) if path.qself.is_none() => Some(path.path),
+                other => Self::Type(Box::new(other)).wrong(errors, key),
+            },
+            literal @ Self::Lit(_) => literal.wrong(errors, key),
+        }
+    }
+
+    pub(crate) fn ident(self, errors: &mut Errors, key: &Key) -> Option<Ident> {
+        match &self {
+            Self::Type(ty) => match &**ty {
+                Type::Path(path) if path.qself.is_none() => match path.path.get_ident() {
+                    Some(ident) => Some(ident.clone()),
+                    None => self.wrong(errors, key),
+                },
+                _ => self.wrong(errors, key),
+            },
+            Self::Lit(_) => self.wrong(errors, key),
+        }
+    }
+
+    pub(crate) fn version(self, errors: &mut Errors, key: &Key) -> Option<Version> {
+        let literal = match self {
+            Self::Lit(Lit::Int(literal)) if literal.suffix().is_empty() => literal,
+            other => return other.wrong(errors, key),
+        };
+        let number = literal.base10_parse::<u64>().unwrap_or(u64::MAX);
+        Some(Version { number, literal })
+    }
+}
+
+/// A version as it is written.
+pub(crate) struct Version {
+    number: u64,
+    pub(crate) literal: LitInt,
+}
+
+impl Version {
+    /// Its number, brought into the range that is allowed.
+    pub(crate) fn number(&self) -> u32 {
+        u32::try_from(self.number).unwrap_or(names::MAX_VERSION).clamp(1, names::MAX_VERSION)
+    }
+
+    /// The rule for it.
+    pub(crate) fn check_range(&self, errors: &mut Errors, key: &str) {
+        if self.number == 0 {
+            errors.at(&self.literal, diagnostics::version_zero(key));
+        } else if self.number > u64::from(names::MAX_VERSION) {
+            errors.at(&self.literal, diagnostics::version_too_large(key, names::MAX_VERSION));
+        }
+    }
+}

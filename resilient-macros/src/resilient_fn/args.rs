@@ -1,0 +1,90 @@
+//! What stands in `#[resilient_fn(…)]`.
+
+use proc_macro2::TokenStream;
+use syn::{Ident, Lit, LitStr, Path};
+
+use crate::diagnostics::{self, Errors};
+use crate::names;
+use crate::pairs::{self, Key, Pair, Seen, Version};
+
+/// The arguments that could be read.
+pub(crate) struct Args {
+    pub(crate) type_id: TypeId,
+    pub(crate) version: Option<Version>,
+    pub(crate) handle: Option<Ident>,
+    pub(crate) register: bool,
+    pub(crate) krate: Option<Path>,
+}
+
+/// The type id, told apart so that one mistake is one error.
+pub(crate) enum TypeId {
+    Given(LitStr),
+    Missing,
+    /// It has been reported.
+    Unreadable,
+}
+
+const KEYS: [&str; 5] = [names::TYPE_ID, names::VERSION, names::HANDLE, names::REGISTER, names::CRATE];
+
+const VERSION: Key = Key { name: names::VERSION, kind: "a number", example: "2" };
+const HANDLE: Key = Key { name: names::HANDLE, kind: "a type's name", example: "ProcessOrder" };
+const REGISTER: Key = Key { name: names::REGISTER, kind: "`true` or `false`", example: "false" };
+const CRATE: Key = Key { name: names::CRATE, kind: "a path", example: "::resilient" };
+
+/// Reads all arguments; what is wrong with one does not hide the others.
+pub(crate) fn parse(errors: &mut Errors, tokens: TokenStream) -> Args {
+    let before = errors.count();
+    let pairs = pairs::parse(errors, tokens, positional, example);
+    let mut args =
+        Args { type_id: TypeId::Missing, version: None, handle: None, register: true, krate: None };
+    let mut seen = Seen::default();
+    for pair in pairs {
+        if seen.is_first(errors, &pair.key) {
+            args.take(errors, pair);
+        }
+    }
+    // A word that could not be read may have been meant as the type id.
+    if errors.count() > before && matches!(args.type_id, TypeId::Missing) {
+        args.type_id = TypeId::Unreadable;
+    }
+    args
+}
+
+impl Args {
+    fn take(&mut self, errors: &mut Errors, Pair { key, value }: Pair) {
+        let name = key.to_string();
+        match name.as_str() {
+            names::TYPE_ID => match value.string() {
+                Some(text) => self.type_id = TypeId::Given(text.clone()),
+                None => match value {
+                    pairs::Value::Lit(literal) => errors.at(literal, diagnostics::type_id_not_literal()),
+                    pairs::Value::Type(ty) => errors.at(ty, diagnostics::type_id_not_literal()),
+                },
+            },
+            names::VERSION => self.version = value.version(errors, &VERSION),
+            names::HANDLE => self.handle = value.ident(errors, &HANDLE),
+            names::REGISTER => self.register = value.boolean(errors, &REGISTER).is_none_or(|is| is.value),
+            names::CRATE => self.krate = value.path(errors, &CRATE),
+            _ => errors.at(&key, diagnostics::unknown_key(names::RESILIENT_FN, &name, &KEYS)),
+        }
+    }
+}
+
+fn positional(literal: &Lit) -> String {
+    match literal {
+        Lit::Str(text) => diagnostics::positional_type_id(&text.value()),
+        _ => diagnostics::positional_value().to_owned(),
+    }
+}
+
+fn example(key: &str) -> String {
+    let example = match key {
+        names::TYPE_ID => "\"OrderProcessor\"",
+        names::VERSION => VERSION.example,
+        names::HANDLE => HANDLE.example,
+        names::REGISTER => REGISTER.example,
+        names::CRATE => CRATE.example,
+        _ => "…",
+    };
+    example.to_owned()
+}

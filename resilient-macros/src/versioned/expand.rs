@@ -1,0 +1,244 @@
+//! What the derives add to the type.
+//!
+//! ```text
+//! pub enum BookVersions { V1(BookV1), V2(Book) }      outside, so that it can be named
+//! const _: () = {
+//!     use ::resilient::__private as __resilient;      the only path that can be wrong
+//!     impl Versioned for Book { … }
+//!     impl ScrapbookState for Book {}
+//!     impl BookVersions { fn upgrade(self) -> … }
+//!     enum __Stored { … }                             says once, to serde, how the enum is written
+//!     impl Serialize, Deserialize, Debug for BookVersions { … }
+//! };
+//! ```
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Path;
+use syn::spanned::Spanned;
+
+use super::model::{Data, Role};
+use crate::names;
+
+/// Everything the derive adds.
+pub(crate) fn expand(data: &Data<'_>) -> TokenStream {
+    let steps = steps(data);
+    let versions = names::versions_enum(&data.input.ident);
+    let declaration = expand_enum(data, &steps, &versions);
+    let versioned = expand_versioned(data, &steps, &versions);
+    let state = expand_state(data);
+    let upgrade = expand_upgrade(data, &steps, &versions);
+    let serde = expand_serde(&steps, &versions);
+    let debug = expand_debug(&steps, &versions);
+    let krate = data.krate();
+    quote! {
+        #declaration
+        const _: () = {
+            use #krate::__private as __resilient;
+            #versioned
+            #state
+            #upgrade
+            #serde
+            #debug
+        };
+    }
+}
+
+/// For a type whose attribute is wrong: it still is what the derive says, so that the functions that use it do not
+/// light up, too.
+pub(crate) fn fallback(data: &Data<'_>) -> TokenStream {
+    let is_impossible =
+        !data.input.generics.params.is_empty() || matches!(data.input.data, syn::Data::Union(_));
+    if is_impossible {
+        return TokenStream::new();
+    }
+    let krate = data.krate();
+    let ident = &data.input.ident;
+    let body = quote!(__resilient::decode_exact(__payload));
+    let versioned = expand_impl(ident, 1, 1, &body);
+    let state = expand_state(data);
+    quote! {
+        const _: () = {
+            use #krate::__private as __resilient;
+            #versioned
+            #state
+        };
+    }
+}
+
+/// One version: its number, its variant and its type.
+struct Step {
+    version: u32,
+    variant: Ident,
+    ty: Path,
+}
+
+fn steps(data: &Data<'_>) -> Vec<Step> {
+    let step = |version, ty| Step { version, variant: names::version_variant(version), ty };
+    let earlier = data.earlier().iter().map(|earlier| step(earlier.version, earlier.ty.clone()));
+    earlier.chain([step(data.version(), data.input.ident.clone().into())]).collect()
+}
+
+/// ```text
+/// pub enum BookVersions { V1(BookV1), V2(Book) }
+/// ```
+fn expand_enum(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStream {
+    let vis = &data.input.vis;
+    let docs = format!(
+        "Every version of [`{}`], for export and import: `{{\"v\":\"{}\",\"data\":…}}`.",
+        data.input.ident,
+        data.version()
+    );
+    let variants = steps.iter().map(|Step { version, variant, ty }| {
+        let docs = format!("Version {version}.");
+        quote!(#[doc = #docs] #variant(#ty))
+    });
+    quote! {
+        #[doc = #docs]
+        #[allow(dead_code, private_interfaces, reason = "it is there for those who need it")]
+        #vis enum #versions { #(#variants),* }
+    }
+}
+
+fn expand_impl(ident: &Ident, version: u32, oldest: u32, body: &TokenStream) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl __resilient::Versioned for #ident {
+            const VERSION: u32 = #version;
+            const OLDEST: u32 = #oldest;
+            fn decode(
+                __payload: &__resilient::Payload,
+            ) -> ::core::result::Result<Self, __resilient::DecodeError> {
+                #body
+            }
+        }
+    }
+}
+
+/// ```text
+/// match __payload.version {
+///     1 => match decode_exact::<BookV1>(__payload) { Ok(value) => BookVersions::V1(value).upgrade(), Err(error) => Err(error) },
+///     2 => decode_exact(__payload),
+///     other => Err(out_of_range::<Self>(other)),
+/// }
+/// ```
+fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStream {
+    let version = data.version();
+    let earlier = steps.iter().filter(|step| step.version != version).map(|step| {
+        let Step { version, variant, ty } = step;
+        quote_spanned! {ty.span()=>
+            #version => match __resilient::decode_exact::<#ty>(__payload) {
+                ::core::result::Result::Ok(__value) => #versions::#variant(__value).upgrade(),
+                ::core::result::Result::Err(__error) => ::core::result::Result::Err(__error),
+            },
+        }
+    });
+    let body = quote! {
+        match __payload.version {
+            #(#earlier)*
+            #version => __resilient::decode_exact(__payload),
+            __other => ::core::result::Result::Err(__resilient::out_of_range::<Self>(__other)),
+        }
+    };
+    expand_impl(&data.input.ident, version, data.oldest(), &body)
+}
+
+fn expand_state(data: &Data<'_>) -> Option<TokenStream> {
+    let ident = &data.input.ident;
+    (data.role == Role::Scrapbook).then(|| {
+        quote! {
+            #[automatically_derived]
+            impl __resilient::ScrapbookState for #ident {}
+        }
+    })
+}
+
+/// ```text
+/// match self {
+///     Self::V1(__value) => {
+///         let __value = match upgrade_step::<Book, BookV1, BookV2>(1, __value) { Ok(value) => value, Err(error) => return Err(error) };
+///         upgrade_step::<Book, BookV2, Book>(1, __value)
+///     }
+///     Self::V3(__value) => Ok(__value),
+/// }
+/// ```
+fn expand_upgrade(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStream {
+    let ident = &data.input.ident;
+    let arms = (0..steps.len()).filter_map(|from| {
+        let Step { version, variant, .. } = steps.get(from)?;
+        let chain = steps.get(from..)?.windows(2).map(|pair| expand_step(*version, pair, ident));
+        Some(quote!(Self::#variant(__value) => { #(#chain)* ::core::result::Result::Ok(__value) }))
+    });
+    quote! {
+        #[automatically_derived]
+        impl #versions {
+            /// Makes the newest version, one step after the other.
+            ///
+            /// # Errors
+            ///
+            /// A step that is a `TryFrom` refused.
+            pub fn upgrade(self) -> ::core::result::Result<#ident, __resilient::DecodeError> {
+                match self { #(#arms)* }
+            }
+        }
+    }
+}
+
+fn expand_step(stored: u32, pair: &[Step], newest: &Ident) -> TokenStream {
+    let [Step { ty: from, .. }, Step { ty: to, .. }] = pair else { return TokenStream::new() };
+    quote_spanned! {to.span()=>
+        let __value = match __resilient::upgrade_step::<#newest, #from, #to>(#stored, __value) {
+            ::core::result::Result::Ok(__value) => __value,
+            ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
+        };
+    }
+}
+
+/// Serde's `remote` writes one type as another: the enum outside stays free of paths into the runtime's crate.
+fn expand_serde(steps: &[Step], versions: &Ident) -> TokenStream {
+    let remote = versions.to_string();
+    let variants = steps.iter().map(|Step { version, variant, ty }| {
+        let tag = version.to_string();
+        quote!(#[serde(rename = #tag)] #variant(#ty))
+    });
+    quote! {
+        #[derive(__resilient::serde::Serialize, __resilient::serde::Deserialize)]
+        #[serde(crate = "__resilient::serde", remote = #remote, tag = "v", content = "data")]
+        #[allow(dead_code, reason = "serde reads its shape only")]
+        enum __Stored { #(#variants),* }
+
+        #[automatically_derived]
+        impl __resilient::serde::Serialize for #versions {
+            fn serialize<__S: __resilient::serde::Serializer>(
+                &self,
+                __serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                __Stored::serialize(self, __serializer)
+            }
+        }
+        #[automatically_derived]
+        impl<'de> __resilient::serde::Deserialize<'de> for #versions {
+            fn deserialize<__D: __resilient::serde::Deserializer<'de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                __Stored::deserialize(__deserializer)
+            }
+        }
+    }
+}
+
+/// The name of the variant only: the types inside need not be `Debug`.
+fn expand_debug(steps: &[Step], versions: &Ident) -> TokenStream {
+    let arms = steps.iter().map(|Step { variant, .. }| {
+        let text = format!("{versions}::{variant}(..)");
+        quote!(Self::#variant(_) => #text,)
+    });
+    quote! {
+        #[automatically_derived]
+        impl ::core::fmt::Debug for #versions {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                __f.write_str(match self { #(#arms)* })
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A type with versions.
+
+use syn::{DeriveInput, Path, parse_quote};
+
+use super::attr::{Attr, Earlier};
+use crate::names;
+use crate::pairs::Version;
+
+/// Which derive it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Scrapbook,
+    Versioned,
+}
+
+impl Role {
+    /// The name of its attribute.
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::Scrapbook => names::SCRAPBOOK,
+            Self::Versioned => names::VERSIONED,
+        }
+    }
+}
+
+/// The annotated type and its history.
+pub(crate) struct Data<'a> {
+    pub(crate) role: Role,
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) attr: Attr,
+}
+
+impl<'a> Data<'a> {
+    pub(crate) fn new(role: Role, attr: Attr, input: &'a DeriveInput) -> Self {
+        Self { role, input, attr }
+    }
+
+    /// The version that is written.
+    pub(crate) fn version(&self) -> u32 {
+        self.attr.version.as_ref().map_or(1, Version::number)
+    }
+
+    /// The first version that can be read.
+    pub(crate) fn oldest(&self) -> u32 {
+        self.attr.oldest.as_ref().map_or(1, Version::number)
+    }
+
+    /// The types of earlier versions, in their order.
+    pub(crate) fn earlier(&self) -> &[Earlier] {
+        &self.attr.earlier
+    }
+
+    /// The versions whose types are not given.
+    pub(crate) fn missing(&self) -> Vec<u32> {
+        let is_given = |version: &u32| self.earlier().iter().any(|earlier| earlier.version == *version);
+        // One more than can sensibly be listed is enough to know that there is a gap.
+        (self.oldest()..self.version()).filter(|version| !is_given(version)).take(MOST_LISTED + 1).collect()
+    }
+
+    /// The path of the runtime's crate.
+    pub(crate) fn krate(&self) -> Path {
+        self.attr.krate.clone().unwrap_or_else(|| parse_quote!(::resilient))
+    }
+}
+
+/// How many missing types an error lists.
+pub(crate) const MOST_LISTED: usize = 4;

@@ -1,0 +1,176 @@
+//! How the user's data becomes text and comes back.
+//!
+//! The promise: **what is accepted can be read back**. JSON writers accept more than their readers: `NaN` becomes
+//! `null`, a value nested 200 levels deep is written and never read again. So every value goes through a check
+//! first, which looks at it exactly as the writer does, and names the field that would be lost.
+
+mod check;
+mod key;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::payload::Payload;
+
+/// How many levels of lists, maps and structs a stored value may have; readers give up at 128.
+pub const MAX_DEPTH: usize = 100;
+
+/// Turns a value into its stored form.
+///
+/// # Errors
+///
+/// [`EncodeError`] names the field that could not be read back, or that refused to be written.
+///
+/// ```
+/// let payload = resilient::codec::encode(1, &[1.5, 2.5])?;
+/// assert_eq!(payload.body, "[1.5,2.5]");
+/// let error = resilient::codec::encode(1, &[1.5, f64::NAN]).unwrap_err();
+/// assert_eq!(error.field(), "[1]");
+/// # Ok::<_, resilient::EncodeError>(())
+/// ```
+pub fn encode<T: Serialize + ?Sized>(version: u32, value: &T) -> Result<Payload, EncodeError> {
+    let named = |error: EncodeError| EncodeError { type_name: std::any::type_name::<T>(), ..error };
+    value.serialize(check::Checker::root()).map_err(named)?;
+    match serde_json::to_string(value) {
+        Ok(body) => Ok(Payload { version, body }),
+        Err(error) => Err(named(EncodeError::new(Problem::Refused(error.to_string())))),
+    }
+}
+
+/// Reads the stored form of a value; whether its version fits is for the caller to check.
+///
+/// # Errors
+///
+/// The text is not JSON, or not of this type.
+pub fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, serde_json::Error> {
+    serde_json::from_str(&payload.body)
+}
+
+/// Why a value cannot be stored: the field, what is wrong with it, and the limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodeError {
+    type_name: &'static str,
+    /// From the inside out, as the error travels up.
+    path: Vec<Segment>,
+    problem: Problem,
+}
+
+impl EncodeError {
+    fn new(problem: Problem) -> Self {
+        Self { type_name: "", path: Vec::new(), problem }
+    }
+
+    fn within(mut self, segment: Segment) -> Self {
+        self.path.push(segment);
+        self
+    }
+
+    /// The way to the field, for example `items[3].price`; empty when it is the value itself.
+    pub fn field(&self) -> String {
+        let mut text = String::new();
+        for segment in self.path.iter().rev() {
+            segment.push_to(&mut text);
+        }
+        text
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a value of type `{}` cannot be stored: ", self.type_name)?;
+        match self.field() {
+            field if field.is_empty() => f.write_str("it")?,
+            field => write!(f, "`{field}`")?,
+        }
+        write!(f, " {}", self.problem)
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// Why one field cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Not a number, or infinite.
+    #[error("is {value}, which JSON cannot hold; store an `Option` or an enum instead")]
+    NotFinite {
+        /// `NaN`, `inf` or `-inf`.
+        value: String,
+    },
+    /// A NUL character, which PostgreSQL cannot store.
+    #[error("holds a NUL character at byte {at}; remove it")]
+    Nul {
+        /// Where it is.
+        at: usize,
+    },
+    /// More levels than [`MAX_DEPTH`].
+    #[error("is nested deeper than {MAX_DEPTH} levels; flatten it")]
+    TooDeep,
+    /// An integer outside of 64 bits, which readers turn into a float.
+    #[error("is {value}, which does not fit into 64 bits; store it as text")]
+    TooLarge {
+        /// The number.
+        value: String,
+    },
+    /// A map key that JSON cannot hold.
+    #[error("has {kind} as a map key; use text, integers, `bool` or `char`, or store a list of pairs")]
+    Key {
+        /// What the key is.
+        kind: &'static str,
+    },
+    /// `Some` of a value that is written as `null`, and would be read back as `None`.
+    #[error("is `Some` of a value that is stored as `null`, and would be read back as `None`; use an enum")]
+    SomeNull,
+    /// The type itself refused.
+    #[error("cannot be serialized: {0}")]
+    Refused(String),
+}
+
+impl serde::ser::Error for EncodeError {
+    fn custom<M: fmt::Display>(message: M) -> Self {
+        Self::new(Problem::Refused(message.to_string()))
+    }
+}
+
+/// One step of the way to a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Field(&'static str),
+    Index(usize),
+    /// JSON text of the key.
+    Key(String),
+}
+
+impl Segment {
+    fn push_to(&self, text: &mut String) {
+        match self {
+            Self::Field(name) if text.is_empty() => text.push_str(name),
+            Self::Field(name) => {
+                text.push('.');
+                text.push_str(name);
+            }
+            Self::Index(index) => {
+                text.push('[');
+                text.push_str(&index.to_string());
+                text.push(']');
+            }
+            Self::Key(key) => {
+                text.push('[');
+                text.push_str(key);
+                text.push(']');
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What is stored of an error.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Postpone, RawOutcome, Suspend};
+use crate::error::{BoxError, Named};
+
+/// The most bytes kept of one text of a [`Failure`]; longer ones end with `…`.
+pub const MAX_FAILURE_TEXT: usize = 16 * 1024;
+
+/// How far the sources of an error are followed, for errors that name themselves as their source.
+const MAX_SOURCES: usize = 32;
+
+/// The stored form of an error: its type, its text, and the texts of what caused it.
+///
+/// It is for people. The Rust error itself is not stored, and a program should not match on `type_name`: another
+/// compiler may write it in another way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The name of the error's type; `panic` for a panic.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// What the error says.
+    pub message: String,
+    /// What its causes say, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without causes.
+    pub fn new(type_name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { type_name: stored(type_name.into()), message: stored(message.into()), sources: Vec::new() }
+    }
+
+    /// The failure that an error and its causes are.
+    pub fn of(type_name: impl Into<String>, error: &(dyn StdError + 'static)) -> Self {
+        let mut failure = Self::new(type_name, error.to_string());
+        failure.sources = chain(error).skip(1).map(|cause| stored(cause.to_string())).collect();
+        failure
+    }
+
+    /// The failure that a caught panic is.
+    pub fn panic(payload: Box<dyn Any + Send>) -> Self {
+        let message = match payload.downcast::<String>() {
+            Ok(text) => *text,
+            Err(other) => match other.downcast::<&'static str>() {
+                Ok(text) => (*text).to_owned(),
+                Err(_) => "the panic has no text".to_owned(),
+            },
+        };
+        Self::new("panic", message)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.type_name, self.message)?;
+        self.sources.iter().try_for_each(|source| write!(f, ": {source}"))
+    }
+}
+
+/// A text as every store can keep it: not too long, and without NUL.
+fn stored(text: String) -> String {
+    let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    if text.len() > MAX_FAILURE_TEXT {
+        let end = text.floor_char_boundary(MAX_FAILURE_TEXT - '…'.len_utf8());
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// The error, its source, the source of that, and so on.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let source = |error: &&'a (dyn StdError + 'static)| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        error.source()
+    };
+    std::iter::successors(Some(error), source).take(MAX_SOURCES)
+}
+
+/// What can stand in the `Err` of a resilient function: every `std::error::Error`, `resilient::Error`,
+/// `anyhow::Error`, boxed errors, `String` and `&str`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a resilient function",
+    label = "not convertible into a stored failure",
+    note = "implement `std::error::Error` for `{Self}`, for example with thiserror, or return `resilient::Result<T>`"
+)]
+pub trait IntoFailure: Send + 'static {
+    /// The outcome this error means: a [`Postpone`] or a [`Suspend`] among its causes is one, all else is a failure.
+    fn into_outcome(self) -> RawOutcome;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError> + Send + 'static> IntoFailure for E {
+    fn into_outcome(self) -> RawOutcome {
+        let (name, error) = Named::open(self.into());
+        if let Some(outcome) = chain(&*error).find_map(waiting) {
+            return outcome;
+        }
+        RawOutcome::Failed(Failure::of(name.unwrap_or(std::any::type_name::<E>()), &*error))
+    }
+}
+
+/// The outcome when this very error is one that asks to be run again.
+pub(super) fn waiting(error: &(dyn StdError + 'static)) -> Option<RawOutcome> {
+    if let Some(postpone) = error.downcast_ref::<Postpone>() {
+        return Some(postpone.clone().into());
+    }
+    error.is::<Suspend>().then_some(RawOutcome::Suspend)
+}

@@ -1,0 +1,295 @@
+//! The user's progress record.
+//!
+//! A scrapbook is either attached to a run, then a save goes to the store, or detached, then it is a plain value
+//! for unit tests. Both check in the same way whether the state can be read back.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::codec::{self, EncodeError};
+use crate::id::FunctionId;
+use crate::payload::Payload;
+use crate::version::ScrapbookState;
+
+/// Progress that survives a crash: what has been done is what the scrapbook says has been done.
+///
+/// After a crash the function is called again from its top, with the state as the last [`save`](Self::save) left
+/// it. The state is stored with every outcome, too, so a function that only needs it for its next run never has
+/// to save. Fields are read and written directly: the scrapbook dereferences to its state.
+///
+/// ```
+/// use resilient::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Serialize, Deserialize, Scrapbook)]
+/// #[scrapbook(version = 1)]
+/// struct Mailing {
+///     sent: usize,
+/// }
+///
+/// #[resilient_fn(type_id = "Mailing", register = false)]
+/// async fn mail(addresses: Vec<String>, scrapbook: &mut Scrapbook<Mailing>) -> resilient::Result<()> {
+///     for address in addresses.iter().skip(scrapbook.sent) {
+///         println!("to {address}");
+///         scrapbook.sent += 1;
+///         scrapbook.save().await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// // A crash at any point is a unit test: the second save fails, and the next attempt goes on from the first.
+/// let addresses = vec!["a@example.org".to_owned(), "b@example.org".to_owned()];
+/// let mut scrapbook = Scrapbook::<Mailing>::default().failing_at_save(2);
+/// assert!(mail(addresses.clone(), &mut scrapbook).await.is_err());
+///
+/// let mut scrapbook = scrapbook.after_crash();
+/// assert_eq!(scrapbook.sent, 1);
+/// mail(addresses, &mut scrapbook).await?;
+/// assert_eq!(scrapbook.sent, 2);
+/// # Ok::<(), resilient::Error>(())
+/// # })?;
+/// # Ok::<(), resilient::Error>(())
+/// ```
+pub struct Scrapbook<S> {
+    state: S,
+    /// What a crash now would leave, in a detached scrapbook.
+    kept: Option<Payload>,
+    saver: Option<Arc<dyn Saver>>,
+    saves: u32,
+    failing_at: Option<u32>,
+}
+
+impl<S: ScrapbookState> Scrapbook<S> {
+    /// A detached scrapbook with this state, for unit tests.
+    pub fn new(state: S) -> Self {
+        let kept = codec::encode(S::VERSION, &state).ok();
+        Self { state, kept, saver: None, saves: 0, failing_at: None }
+    }
+
+    /// For the runtime: a scrapbook whose saves go to `saver`, or stay detached without one.
+    #[doc(hidden)]
+    pub fn attached(state: S, saver: Option<Arc<dyn Saver>>) -> Self {
+        Self { state, kept: None, saver, saves: 0, failing_at: None }
+    }
+
+    /// Stores the state as it is now.
+    ///
+    /// When it returns `Ok`, the state survives a crash of this process and of the database. Run it **before** a
+    /// step that must not happen twice and after one that has happened.
+    ///
+    /// # Errors
+    ///
+    /// Leave the function with `?`; another attempt will follow.
+    /// - [`SaveError::LostOwnership`]: another replica has the instance now. Nothing this run does is stored any
+    ///   more.
+    /// - [`SaveError::Encode`], [`SaveError::TooLarge`]: the state cannot be stored as it is; the error names the
+    ///   field, or the limit.
+    ///
+    /// # Cancellation
+    ///
+    /// When the future is dropped, the state may or may not have been stored, but never half of it; the next save
+    /// or the outcome stores the state of then.
+    pub async fn save(&mut self) -> Result<(), SaveError> {
+        let save = self.saves.saturating_add(1);
+        if self.failing_at.is_some_and(|failing_at| save >= failing_at) {
+            return Err(SaveError::Injected { save });
+        }
+        let payload = codec::encode(S::VERSION, &self.state)?;
+        match &self.saver {
+            Some(saver) => saver.save(payload).await?,
+            None => self.kept = Some(payload),
+        }
+        self.saves = save;
+        Ok(())
+    }
+
+    /// For unit tests: the `n`-th save and all later ones fail, as after a crash at that point.
+    #[must_use]
+    pub fn failing_at_save(self, n: u32) -> Self {
+        Self { failing_at: Some(n), ..self }
+    }
+
+    /// For unit tests: what the next attempt would find, which is the state of the last save that succeeded.
+    #[must_use]
+    pub fn after_crash(self) -> Self {
+        let state = self.kept.and_then(|kept| S::decode(&kept).ok()).unwrap_or_default();
+        Self::new(state)
+    }
+
+    /// The stored form of the state as it is now.
+    pub(crate) fn encode(&self) -> Result<Payload, EncodeError> {
+        codec::encode(S::VERSION, &self.state)
+    }
+}
+
+impl<S> Scrapbook<S> {
+    /// How many saves have succeeded.
+    pub fn saves(&self) -> u32 {
+        self.saves
+    }
+
+    /// The state.
+    pub fn into_inner(self) -> S {
+        self.state
+    }
+}
+
+impl<S: ScrapbookState> Default for Scrapbook<S> {
+    fn default() -> Self {
+        Self::new(S::default())
+    }
+}
+
+impl<S: ScrapbookState> From<S> for Scrapbook<S> {
+    fn from(state: S) -> Self {
+        Self::new(state)
+    }
+}
+
+impl<S> Deref for Scrapbook<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.state
+    }
+}
+
+impl<S> DerefMut for Scrapbook<S> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.state
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Scrapbook<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(f)
+    }
+}
+
+/// Where the saves of a run go.
+#[doc(hidden)]
+#[async_trait]
+pub trait Saver: Send + Sync + fmt::Debug {
+    /// Makes this scrapbook durable, or says why not; see [`Scrapbook::save`] for the promise.
+    async fn save(&self, scrapbook: Payload) -> Result<(), SaveError>;
+}
+
+/// Why a save did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// Another replica has taken the instance over, or a person has edited it.
+    #[error("function `{id}` does not belong to this run any more; nothing it does is stored")]
+    LostOwnership {
+        /// The instance.
+        id: FunctionId,
+    },
+    /// The state cannot be stored as it is.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The stored form is longer than the store accepts.
+    #[error(
+        "the {field} has {bytes} bytes; at most {limit} are stored, keep large data elsewhere and store its key"
+    )]
+    TooLarge {
+        /// What is too large.
+        field: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The most that is accepted.
+        limit: usize,
+    },
+    /// The store cannot take it, now or later.
+    #[error("the store refused the scrapbook: {problem}")]
+    Store {
+        /// What the store said.
+        problem: String,
+    },
+    /// A unit test asked for it, see [`Scrapbook::failing_at_save`].
+    #[error("save {save} fails because the test asked for it")]
+    Injected {
+        /// Which save it was, counted from 1.
+        save: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::version::{DecodeError, Versioned, decode_exact};
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Steps {
+        done: u32,
+        ratio: f64,
+    }
+
+    impl Versioned for Steps {
+        const VERSION: u32 = 2;
+        const OLDEST: u32 = 2;
+        fn decode(payload: &Payload) -> Result<Self, DecodeError> {
+            decode_exact(payload)
+        }
+    }
+
+    impl ScrapbookState for Steps {}
+
+    #[derive(Debug, Default)]
+    struct Log(Mutex<Vec<Payload>>);
+
+    #[async_trait]
+    impl Saver for Log {
+        async fn save(&self, scrapbook: Payload) -> Result<(), SaveError> {
+            self.0.lock().unwrap().push(scrapbook);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attached_scrapbook_saves_its_state_with_its_version() {
+        let log = Arc::new(Log::default());
+        let mut scrapbook = Scrapbook::attached(Steps::default(), Some(Arc::clone(&log) as _));
+        scrapbook.done = 3;
+        scrapbook.save().await.unwrap();
+        assert_eq!(*log.0.lock().unwrap(), [Payload::new(2, r#"{"done":3,"ratio":0.0}"#)]);
+    }
+
+    #[tokio::test]
+    async fn every_save_from_the_asked_one_on_fails() {
+        let mut scrapbook = Scrapbook::<Steps>::default().failing_at_save(2);
+        assert_eq!(scrapbook.save().await, Ok(()));
+        assert_eq!(scrapbook.save().await, Err(SaveError::Injected { save: 2 }));
+        assert_eq!(scrapbook.save().await, Err(SaveError::Injected { save: 2 }));
+        assert_eq!(scrapbook.saves(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_crash_leaves_the_state_of_the_last_save() {
+        let mut scrapbook = Scrapbook::from(Steps { done: 1, ratio: 0.5 });
+        scrapbook.done = 2;
+        assert_eq!(scrapbook.after_crash().done, 1);
+        let mut scrapbook = Scrapbook::from(Steps { done: 1, ratio: 0.5 });
+        scrapbook.done = 2;
+        scrapbook.save().await.unwrap();
+        scrapbook.done = 3;
+        assert_eq!(scrapbook.after_crash().into_inner(), Steps { done: 2, ratio: 0.5 });
+    }
+
+    #[tokio::test]
+    async fn a_state_that_could_not_be_read_back_is_refused_by_its_field() {
+        let mut scrapbook = Scrapbook::from(Steps { done: 1, ratio: f64::NAN });
+        match scrapbook.save().await {
+            Err(SaveError::Encode(error)) => assert_eq!(error.field(), "ratio"),
+            other => panic!("expected an encode error, got {other:?}"),
+        }
+    }
+}
