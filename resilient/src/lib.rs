@@ -8,7 +8,7 @@
 //!
 //! # A tour
 //!
-//! ```
+//! ```standalone_crate
 //! use std::time::Duration;
 //! use resilient::prelude::*;
 //! use serde::{Deserialize, Serialize};
