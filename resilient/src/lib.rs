@@ -1,6 +1,8 @@
 //! Async functions that run to their end, whatever crashes, with nothing but your own database.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod id;
 mod payload;
 mod record;
