@@ -1,6 +1,7 @@
 //! The statements that differ between databases in single words only.
 //!
-//! Each works on a set of rows that is called `i`. `{now}` is the time of the statement, `{clock}` brings it into a list
+//! Each works on a set of rows that is called `i`, whose keys are called `in_type` and `in_id`, for some databases take
+//! only bare names in `returning`. `{now}` is the time of the statement, `{clock}` brings it into a list
 //! of tables, `{least}` and `{greatest}` compare two numbers. A row of `{functions}` is written only by a statement
 //! whose conditions hold on the row itself, so no answer depends on something that was read before.
 
@@ -27,20 +28,20 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("{next_epoch}", "{least}(f.epoch, 9223372036854775806) + 1"),
     ("{due}", "coalesce(i.due_at, {least}({now} + i.due_after, 253402300799999999))"),
     ("{owned}", "{same} and f.status = 0 and f.owner = i.owner and f.epoch = i.epoch"),
-    ("{same}", "f.type_id = i.type_id and f.instance_id = i.instance_id"),
+    ("{same}", "f.type_id = i.in_type and f.instance_id = i.in_id"),
     (
         "{columns}",
-        "f.type_id, f.instance_id, f.status, f.epoch, f.owner, f.attempts, f.crashes, f.due_at, f.version, f.param, \
-         f.param_version, f.scrapbook, f.scrapbook_version, f.result, f.result_version, f.failure, f.message_count, \
-         f.created_at, f.updated_at, f.completed_at",
+        "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, \
+         param_version, scrapbook, scrapbook_version, result, result_version, failure, message_count, \
+         created_at, updated_at, completed_at",
     ),
 ];
 
 /// New instances; answers those that were made.
 pub(crate) const CREATE: Shape = Shape {
     columns: &[
-        ("type_id", Kind::Text),
-        ("instance_id", Kind::Text),
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
         ("status", Kind::Number),
         ("owner", Kind::Text),
         ("attempts", Kind::Number),
@@ -54,7 +55,7 @@ pub(crate) const CREATE: Shape = Shape {
     ],
     template: "{rows}insert into {functions} (type_id, instance_id, status, owner, attempts, due_at, version, \
          param, param_version, scrapbook, scrapbook_version, created_at, updated_at) \
-         select i.type_id, i.instance_id, i.status, i.owner, i.attempts, case when i.status = 1 then {due} end, \
+         select i.in_type, i.in_id, i.status, i.owner, i.attempts, case when i.status = 1 then {due} end, \
          i.version, i.param, i.param_version, i.scrapbook, i.scrapbook_version, {now}, {now} \
          from i{clock} where true \
          on conflict (type_id, instance_id) do nothing returning type_id, instance_id",
@@ -63,8 +64,8 @@ pub(crate) const CREATE: Shape = Shape {
 /// Scrapbooks; answers the instances that were still owned.
 pub(crate) const SAVE: Shape = Shape {
     columns: &[
-        ("type_id", Kind::Text),
-        ("instance_id", Kind::Text),
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
         ("owner", Kind::Text),
         ("epoch", Kind::Number),
         ("scrapbook", Kind::Text),
@@ -73,7 +74,7 @@ pub(crate) const SAVE: Shape = Shape {
     template: "{rows}update {functions} as f set scrapbook = i.scrapbook, scrapbook_version = i.scrapbook_version, \
          crashes = 0, updated_at = {now} \
          from i{clock} where {owned} and i.scrapbook_version >= coalesce(f.scrapbook_version, 0) \
-         returning f.type_id, f.instance_id",
+         returning type_id, instance_id",
 };
 
 /// Ends of runs; answers the instances that were still owned.
@@ -81,8 +82,8 @@ pub(crate) const SAVE: Shape = Shape {
 /// `hand_over` is 0 for an outcome, 1 for a graceful hand-over and 2 for a lost run.
 pub(crate) const FINISH: Shape = Shape {
     columns: &[
-        ("type_id", Kind::Text),
-        ("instance_id", Kind::Text),
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
         ("owner", Kind::Text),
         ("epoch", Kind::Number),
         ("scrapbook", Kind::Text),
@@ -107,7 +108,7 @@ pub(crate) const FINISH: Shape = Shape {
          from i{clock} where {owned} \
          and coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0) \
          and (i.message_count is null or i.message_count = f.message_count) \
-         returning f.type_id, f.instance_id",
+         returning type_id, instance_id",
 };
 
 /// Changes by people; answers the instances that were at the expected epoch.
@@ -115,8 +116,8 @@ pub(crate) const FINISH: Shape = Shape {
 /// Without a status the instance keeps its own, unless it is executing.
 pub(crate) const EDIT: Shape = Shape {
     columns: &[
-        ("type_id", Kind::Text),
-        ("instance_id", Kind::Text),
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
         ("epoch", Kind::Number),
         ("param", Kind::Text),
         ("param_version", Kind::Number),
@@ -145,16 +146,16 @@ pub(crate) const EDIT: Shape = Shape {
          completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end \
          from i{clock} where {same} and f.epoch = i.epoch and (i.owner is null or exists ( \
          select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease)) \
-         returning f.type_id, f.instance_id",
+         returning type_id, instance_id",
 };
 
 /// The columns of removals; how they are removed is each database's own.
 pub(crate) const DELETE_COLUMNS: &[(&str, Kind)] =
-    &[("type_id", Kind::Text), ("instance_id", Kind::Text), ("epoch", Kind::Number)];
+    &[("in_type", Kind::Text), ("in_id", Kind::Text), ("epoch", Kind::Number)];
 
 /// Whole instances by their ids.
 pub(crate) const READ: Shape = Shape {
-    columns: &[("type_id", Kind::Text), ("instance_id", Kind::Text)],
+    columns: &[("in_type", Kind::Text), ("in_id", Kind::Text)],
     template: "{rows}select {columns} from i cross join {functions} as f where {same}",
 };
 
@@ -167,14 +168,14 @@ pub(crate) const REPLICAS: &str = "{with_clock}select r.id, r.lease, r.host, r.p
 /// A replica that joins, alive from now on.
 pub(crate) const JOIN: Shape = Shape {
     columns: &[
-        ("id", Kind::Text),
+        ("replica_id", Kind::Text),
         ("lease", Kind::Number),
         ("host", Kind::Text),
         ("pid", Kind::Number),
         ("app_version", Kind::Text),
     ],
     template: "{rows}insert into {replicas} (id, lease, host, pid, app_version, started_at, heartbeat_at) \
-         select i.id, i.lease, i.host, i.pid, i.app_version, {now}, {now} from i{clock} where true returning id",
+         select i.replica_id, i.lease, i.host, i.pid, i.app_version, {now}, {now} from i{clock} where true returning id",
 };
 
 /// What a replica that joins can run.
@@ -192,15 +193,15 @@ pub(crate) const JOIN_TYPES: Shape = Shape {
 
 /// A sign of life; answers the replica if its lease had not ended.
 pub(crate) const BEAT: Shape = Shape {
-    columns: &[("id", Kind::Text)],
+    columns: &[("replica_id", Kind::Text)],
     template: "{rows}update {replicas} as r set heartbeat_at = {now} from i{clock} \
-         where r.id = i.id and {now} - r.heartbeat_at <= r.lease returning r.id",
+         where r.id = i.replica_id and {now} - r.heartbeat_at <= r.lease returning id",
 };
 
 /// A replica that leaves; what it could run goes with it.
 pub(crate) const LEAVE: Shape = Shape {
-    columns: &[("id", Kind::Text)],
-    template: "{rows}delete from {replicas} where id in (select i.id from i) returning id",
+    columns: &[("replica_id", Kind::Text)],
+    template: "{rows}delete from {replicas} where id in (select i.replica_id from i) returning id",
 };
 
 /// What a listing asks for.

@@ -33,12 +33,12 @@ const OWN_WORDS: &[(&str, &str)] = &[
 const DELETE: Shape = Shape {
     columns: DELETE_COLUMNS,
     template: "{rows}delete from {functions} where (type_id, instance_id, epoch) in \
-         (select i.type_id, i.instance_id, i.epoch from i) returning type_id, instance_id",
+         (select i.in_type, i.in_id, i.epoch from i) returning type_id, instance_id",
 };
 
 /// What a claim takes; it was picked in the same transaction.
 const TAKE: Shape = Shape {
-    columns: &[("type_id", Kind::Text), ("instance_id", Kind::Text), ("owner", Kind::Text)],
+    columns: &[("in_type", Kind::Text), ("in_id", Kind::Text), ("owner", Kind::Text)],
     template: "{rows}update {functions} as f set status = 0, epoch = {next_epoch}, owner = i.owner, \
          attempts = {least}(f.attempts + 1, 4294967295), due_at = null, updated_at = {now} \
          from i where {same} returning {columns}",
