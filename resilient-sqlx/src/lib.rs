@@ -1,1 +1,48 @@
-//! resilient-sqlx.
+//! SQLite, PostgreSQL and MySQL/MariaDB stores for `resilient`.
+//!
+//! Each store is a feature, and only the driver of a chosen one is compiled: `sqlite` (default), `postgres`, `mysql`;
+//! `tls` adds encrypted connections to the last two.
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")] {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use resilient::Store;
+//! use resilient_sqlx::SqliteStore;
+//!
+//! let store = SqliteStore::in_memory().await?;
+//! store.initialize().await?;
+//! # Ok::<(), resilient::StoreError>(()) }).unwrap();
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! An acknowledged write is on disk: SQLite runs in WAL mode with `synchronous=FULL`, PostgreSQL with
+//! `synchronous_commit=on`. Ids compare by their bytes. Times are whole microseconds of UTC, taken from the
+//! database's clock (from the injected [`Clock`](resilient::Clock) on SQLite). The tables can be read by people:
+//! the view `resilient_overview` shows each instance with the reason why it is not running.
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod pool;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod row;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod schema;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod sql;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod statements;
+mod store;
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{SqliteOptions, SqliteStore};
+pub use self::store::connect;

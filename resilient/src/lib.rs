@@ -124,6 +124,9 @@ mod version;
 
 pub mod store;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 pub mod registry;
 
 mod answer;

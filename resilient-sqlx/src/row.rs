@@ -1,0 +1,407 @@
+//! Between rows and the words of `resilient`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use resilient::store::{Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
+use resilient::{
+    Due, Epoch, Filter, FunctionId, LiveReplica, Payload, Replica, ReplicaId, ReplicaType, Status,
+    StoreError, StoredFunction, Timestamp,
+};
+use sqlx::query::Query;
+use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
+
+use crate::error::Trouble;
+
+/// A value to bind.
+#[derive(Debug, Clone)]
+pub(crate) enum Value<'a> {
+    Text(Option<Cow<'a, str>>),
+    Number(Option<i64>),
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn text(text: impl Into<Option<&'a str>>) -> Self {
+        Self::Text(text.into().map(Cow::Borrowed))
+    }
+
+    fn replica(id: impl Into<Option<ReplicaId>>) -> Self {
+        Self::Text(id.into().map(|id| Cow::Owned(id.to_string())))
+    }
+
+    pub(crate) fn number(number: impl Into<Option<i64>>) -> Self {
+        Self::Number(number.into())
+    }
+
+    /// For a column of text.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { text.as_deref() } else { None }
+    }
+
+    /// For a column of numbers.
+    pub(crate) fn as_number(&self) -> Option<i64> {
+        if let Self::Number(number) = self { *number } else { None }
+    }
+}
+
+/// Something whose columns can be bound, in the order of its [`Shape`](crate::statements::Shape).
+pub(crate) trait Record {
+    fn values(&self) -> Vec<Value<'_>>;
+}
+
+impl Record for FunctionId {
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![Value::text(self.type_id.as_str()), Value::text(self.instance_id.as_str())]
+    }
+}
+
+impl Record for Create {
+    fn values(&self) -> Vec<Value<'_>> {
+        let (status, owner, attempts, due) = match self.start {
+            Start::Running(owner) => (Status::Executing, Some(owner), 1, None),
+            Start::Waiting(due) => (Status::Postponed, None, 0, Some(due)),
+        };
+        let mut values = self.id.values();
+        values.extend([status_value(status), Value::replica(owner), Value::number(attempts)]);
+        values.extend(due_values(due));
+        values.push(Value::number(i64::from(self.version)));
+        values.extend(payload_values(Some(&self.param)));
+        values.extend(payload_values(self.scrapbook.as_ref()));
+        values
+    }
+}
+
+impl Record for Save {
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values = self.id.values();
+        values.extend([Value::replica(self.owner), Value::number(self.epoch.as_i64())]);
+        values.extend(payload_values(Some(&self.scrapbook)));
+        values
+    }
+}
+
+impl Record for Finish {
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut next = Next::default();
+        let mut message_count = None;
+        let mut hand_over = 0;
+        match &self.ending {
+            Ending::Succeeded(result) => next = Next::succeeded(result),
+            Ending::Failed(failure) => next = Next::failed(failure),
+            Ending::Postponed(due) => next = Next::postponed(*due),
+            Ending::Suspended { message_count: known } => {
+                next.status = Some(Status::Suspended);
+                message_count = Some(*known);
+            }
+            Ending::Released => (next, hand_over) = (Next::postponed(Due::Now), 1),
+            Ending::Lost => (next, hand_over) = (Next::postponed(Due::Now), 2),
+        }
+        let mut values = self.id.values();
+        values.extend([Value::replica(self.owner), Value::number(self.epoch.as_i64())]);
+        values.extend(payload_values(self.scrapbook.as_ref()));
+        values.push(Value::number(next.status.map(|status| i64::from(status.code()))));
+        values.extend(next.due_and_outcome());
+        values.extend([Value::number(message_count), Value::number(hand_over)]);
+        values
+    }
+}
+
+impl Record for Edit {
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut owner = None;
+        let next = match &self.transition {
+            Transition::Keep => Next::default(),
+            Transition::Run(replica) => {
+                owner = Some(*replica);
+                Next { status: Some(Status::Executing), ..Next::default() }
+            }
+            Transition::Wait(due) => Next::postponed(*due),
+            Transition::Succeed(result) => Next::succeeded(result),
+            Transition::Fail(failure) => Next::failed(failure),
+        };
+        let mut values = self.id.values();
+        values.push(Value::number(self.epoch.as_i64()));
+        values.extend(payload_values(self.param.as_ref()));
+        values.extend(payload_values(self.scrapbook.as_ref()));
+        values.push(Value::number(next.status.map(|status| i64::from(status.code()))));
+        values.push(Value::replica(owner));
+        values.extend(next.due_and_outcome());
+        values
+    }
+}
+
+impl Record for Delete {
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values = self.id.values();
+        values.push(Value::number(self.epoch.as_i64()));
+        values
+    }
+}
+
+impl Record for Replica {
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![
+            Value::replica(self.id),
+            Value::number(micros(self.lease)),
+            Value::text(self.host.as_str()),
+            Value::number(i64::from(self.pid)),
+            Value::text(self.app_version.as_str()),
+        ]
+    }
+}
+
+impl Record for ReplicaId {
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![Value::replica(*self)]
+    }
+}
+
+/// What one replica can run, as one record per type.
+pub(crate) struct TypeOf<'a> {
+    replica: ReplicaId,
+    position: i64,
+    of: &'a ReplicaType,
+}
+
+/// The types of a replica, numbered so that they are read back in their order.
+pub(crate) fn types_of(replica: &Replica) -> Vec<TypeOf<'_>> {
+    (0..).zip(&replica.types).map(|(position, of)| TypeOf { replica: replica.id, position, of }).collect()
+}
+
+impl Record for TypeOf<'_> {
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![
+            Value::replica(self.replica),
+            Value::number(self.position),
+            Value::text(self.of.type_id.as_str()),
+            Value::number(i64::from(self.of.version)),
+            Value::number(micros(self.of.lease)),
+        ]
+    }
+}
+
+impl<R: Record> Record for &R {
+    fn values(&self) -> Vec<Value<'_>> {
+        (**self).values()
+    }
+}
+
+/// What an instance becomes.
+#[derive(Default)]
+struct Next<'a> {
+    status: Option<Status>,
+    due: Option<Due>,
+    result: Option<&'a Payload>,
+    failure: Option<&'a str>,
+}
+
+impl<'a> Next<'a> {
+    fn succeeded(result: &'a Payload) -> Self {
+        Self { status: Some(Status::Succeeded), result: Some(result), ..Self::default() }
+    }
+
+    fn failed(failure: &'a str) -> Self {
+        Self { status: Some(Status::Failed), failure: Some(failure), ..Self::default() }
+    }
+
+    fn postponed(due: Due) -> Self {
+        Self { status: Some(Status::Postponed), due: Some(due), ..Self::default() }
+    }
+
+    fn due_and_outcome(&self) -> Vec<Value<'a>> {
+        let mut values = Vec::from(due_values(self.due));
+        values.extend(payload_values(self.result));
+        values.push(Value::text(self.failure));
+        values
+    }
+}
+
+fn status_value<'a>(status: Status) -> Value<'a> {
+    Value::number(i64::from(status.code()))
+}
+
+/// A point in time, or else a distance from the time of the statement.
+fn due_values<'a>(due: Option<Due>) -> [Value<'a>; 2] {
+    let (at, after) = match due {
+        None | Some(Due::Now) => (None, 0),
+        Some(Due::After(duration)) => (None, micros(duration)),
+        Some(Due::At(time)) => (Some(time.as_micros()), 0),
+    };
+    [Value::number(at), Value::number(after)]
+}
+
+fn payload_values(payload: Option<&Payload>) -> [Value<'_>; 2] {
+    let version = payload.map(|payload| i64::from(payload.version));
+    [Value::text(payload.map(|payload| payload.body.as_str())), Value::number(version)]
+}
+
+/// Whole microseconds, so few that adding them to a time cannot overflow.
+pub(crate) fn micros(duration: Duration) -> i64 {
+    let most = Timestamp::MAX.as_micros();
+    i64::try_from(duration.as_micros()).map_or(most, |micros| micros.min(most))
+}
+
+/// Binds what a filter gives, in the order of [`list`](crate::statements::list).
+pub(crate) fn bind_filter<'q, DB>(
+    mut query: Query<'q, DB, DB::Arguments>,
+    filter: &Filter,
+) -> Query<'q, DB, DB::Arguments>
+where
+    DB: Database,
+    for<'v> &'v str: Encode<'v, DB> + Type<DB>,
+    for<'v> String: Encode<'v, DB> + Type<DB>,
+    for<'v> i64: Encode<'v, DB> + Type<DB>,
+{
+    if let Some(type_id) = &filter.type_id {
+        query = query.bind(type_id.as_str());
+    }
+    if let Some(status) = filter.status {
+        query = query.bind(i64::from(status.code()));
+    }
+    if let Some(owner) = filter.owner {
+        query = query.bind(owner.to_string());
+    }
+    if let Some(after) = &filter.after {
+        query = query.bind(after.type_id.as_str()).bind(after.instance_id.as_str());
+    }
+    query.bind(i64::from(filter.limit))
+}
+
+/// A row that this module can read.
+pub(crate) struct Reader<'r, R>(pub(crate) &'r R);
+
+impl<'r, R> Reader<'r, R>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    i16: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn text(&self, column: usize) -> Result<&'r str, sqlx::Error> {
+        self.0.try_get(column)
+    }
+
+    fn number(&self, column: usize) -> Result<i64, sqlx::Error> {
+        self.0.try_get(column)
+    }
+
+    fn time(&self, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
+        Ok(self.0.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_micros))
+    }
+
+    fn small(&self, column: usize) -> Result<u32, Trouble> {
+        let number = self.number(column)?;
+        u32::try_from(number).map_err(|_| {
+            Trouble::Refused(StoreError::permanent(format!(
+                "column {column} of a stored row holds {number}; it must lie between 0 and 4294967295"
+            )))
+        })
+    }
+
+    fn replica(&self, column: usize) -> Result<Option<ReplicaId>, Trouble> {
+        let Some(text) = self.0.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
+        let unreadable = || StoreError::permanent(format!("the stored replica id {text:?} is not a UUID"));
+        ReplicaId::parse(text).map(Some).ok_or_else(unreadable).map_err(Trouble::Refused)
+    }
+
+    /// A body and, in the next column, its version.
+    fn payload(&self, column: usize) -> Result<Option<Payload>, Trouble> {
+        let Some(body) = self.0.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
+        Ok(Some(Payload::new(self.small(column + 1)?, body)))
+    }
+
+    /// The key of a row that was written.
+    pub(crate) fn id(&self) -> Result<FunctionId, sqlx::Error> {
+        Ok(FunctionId::new(self.text(0)?, self.text(1)?))
+    }
+
+    /// A whole instance, from the columns that `{columns}` names.
+    pub(crate) fn function(&self) -> Result<StoredFunction, Trouble> {
+        let id = self.id()?;
+        let code: i16 = self.0.try_get(2)?;
+        let unknown =
+            || StoreError::permanent(format!("`{id}` has the status code {code}; 0 to 4 are known"));
+        let status = Status::from_code(code).ok_or_else(unknown)?;
+        let lacks = |what| StoreError::permanent(format!("`{id}` has no {what}"));
+        Ok(StoredFunction {
+            status,
+            epoch: Epoch::new(self.number(3)?),
+            owner: self.replica(4)?,
+            attempts: self.small(5)?,
+            crashes: self.small(6)?,
+            due_at: self.time(7)?,
+            version: self.small(8)?,
+            param: self.payload(9)?.ok_or_else(|| lacks("parameter"))?,
+            scrapbook: self.payload(11)?,
+            result: self.payload(13)?,
+            failure: self.0.try_get::<Option<&str>, _>(15)?.map(str::to_owned),
+            message_count: self.number(16)?,
+            created_at: self.time(17)?.ok_or_else(|| lacks("time of creation"))?,
+            updated_at: self.time(18)?.ok_or_else(|| lacks("time of its last write"))?,
+            completed_at: self.time(19)?,
+            id,
+        })
+    }
+
+    /// A live replica without its types.
+    fn live_replica(&self, id: ReplicaId) -> Result<LiveReplica, Trouble> {
+        Ok(LiveReplica {
+            replica: Replica {
+                id,
+                lease: duration(self.number(1)?),
+                host: self.text(2)?.to_owned(),
+                pid: self.small(3)?,
+                app_version: self.text(4)?.to_owned(),
+                types: Vec::new(),
+            },
+            started_at: Timestamp::from_micros(self.number(5)?),
+            heartbeat_at: Timestamp::from_micros(self.number(6)?),
+        })
+    }
+
+    fn replica_type(&self) -> Result<Option<ReplicaType>, Trouble> {
+        let Some(type_id) = self.0.try_get::<Option<&str>, _>(7)? else { return Ok(None) };
+        let lease = duration(self.number(9)?);
+        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease }))
+    }
+}
+
+fn duration(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// All instances of some rows.
+pub(crate) fn functions<'r, R>(rows: &'r [R]) -> Result<Vec<StoredFunction>, Trouble>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    i16: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    rows.iter().map(|row| Reader(row).function()).collect()
+}
+
+/// The replicas of rows that [`REPLICAS`](crate::statements::REPLICAS) reads: one row per type, those of one replica together.
+pub(crate) fn live_replicas<'r, R>(rows: &'r [R]) -> Result<Vec<LiveReplica>, Trouble>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    i16: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let mut replicas: Vec<LiveReplica> = Vec::new();
+    for row in rows {
+        let reader = Reader(row);
+        let id = reader.replica(0)?.ok_or_else(|| StoreError::permanent("a stored replica has no id"))?;
+        if replicas.last().is_none_or(|last| last.replica.id != id) {
+            replicas.push(reader.live_replica(id)?);
+        }
+        if let (Some(last), Some(of)) = (replicas.last_mut(), reader.replica_type()?) {
+            last.replica.types.push(of);
+        }
+    }
+    Ok(replicas)
+}

@@ -1,0 +1,225 @@
+//! The statements of SQLite.
+
+use resilient::Filter;
+
+use crate::schema::{Migration, Prefix};
+use crate::sql::{Dialect, Piece, Rows, Sql};
+use crate::statements::{
+    BEAT, CREATE, DELETE_COLUMNS, EDIT, FINISH, JOIN, JOIN_TYPES, Kind, LEAVE, READ, REPLICAS, SAVE, Shape,
+    WORDS, list,
+};
+use crate::store::Plan;
+
+/// The steps of the schema.
+pub(super) const MIGRATIONS: &[Migration] =
+    &[(1, include_str!("../../migrations/sqlite/0001_functions.sql"))];
+
+const OWN_WORDS: &[(&str, &str)] = &[
+    (
+        "{dead}",
+        "f.status = 0 and not exists (select 1 from {replicas} as r join {replica_types} as t \
+         on t.replica_id = r.id where r.id = f.owner and t.type_id = f.type_id and t.version = f.version \
+         and {now} - r.heartbeat_at <= t.lease)",
+    ),
+    // The time is bound, as the first value of every statement that has a time.
+    ("{now}", "?1"),
+    ("{clock}", ""),
+    ("{with_clock}", ""),
+    ("{cross_clock}", ""),
+    ("{least}", "min"),
+    ("{greatest}", "max"),
+];
+
+const DELETE: Shape = Shape {
+    columns: DELETE_COLUMNS,
+    template: "{rows}delete from {functions} where (type_id, instance_id, epoch) in \
+         (select i.in_type, i.in_id, i.epoch from i) returning type_id, instance_id",
+};
+
+/// What a claim takes; it was picked in the same transaction.
+const TAKE: Shape = Shape {
+    columns: &[("in_type", Kind::Text), ("in_id", Kind::Text), ("owner", Kind::Text)],
+    template: "{rows}update {functions} as f set status = 0, epoch = {next_epoch}, owner = i.owner, \
+         attempts = {least}(f.attempts + 1, 4294967295), due_at = null, updated_at = {now} \
+         from i where {same} returning {columns}",
+};
+
+/// What is due of one kind; the type of the placeholders' row is that of [`Claimable`](resilient::store::Claimable).
+const DUE: [&str; 6] = [
+    "select * from (select f.type_id, f.instance_id, f.due_at from {functions} as f where f.type_id = ?",
+    " and f.version = ?",
+    " and f.param_version <= ?",
+    " and coalesce(f.scrapbook_version, 0) <= ?",
+    " and f.status in (1, 2) and f.due_at <= {now} order by f.due_at, f.instance_id limit ?",
+    ")",
+];
+
+/// What a live replica may take; the second value is the replica, the third the limit.
+const PICK: &str = "select type_id, instance_id from ({rows}) where exists ( \
+     select 1 from {replicas} as r where r.id = ?2 and {now} - r.heartbeat_at <= r.lease) \
+     order by due_at, type_id, instance_id limit ?3";
+
+const ANY_DEAD: &str = "select exists (select 1 from {functions} as f where {dead}) \
+     or exists (select 1 from {replicas} as r where {now} - r.heartbeat_at > r.lease)";
+
+const RELEASE: &str = "update {functions} as f set status = 1, epoch = {next_epoch}, owner = null, \
+     crashes = {least}(f.crashes + 1, 4294967295), due_at = {now}, updated_at = {now} \
+     where f.rowid in (select f.rowid from {functions} as f where {dead} limit 50000)";
+
+const FORGET: &str = "delete from {replicas} where {now} - heartbeat_at > lease";
+
+const RECORDED: &str = "select coalesce(max(version), 0) from {schema}";
+
+const SCHEMA: &str = "create table if not exists {schema} ( \
+     /* the version that a step of the schema led to */ version integer not null primary key, \
+     /* when it was applied */ applied_at integer not null) strict";
+
+const RECORD: &str = "insert into {schema} (version, applied_at) values (?2, {now})";
+
+/// All statements, with their table names.
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) prefix: Prefix,
+    dialect: Dialect,
+    pub(super) create: Statement,
+    pub(super) save: Statement,
+    pub(super) finish: Statement,
+    pub(super) edit: Statement,
+    pub(super) delete: Statement,
+    pub(super) take: Statement,
+    pub(super) read: Statement,
+    pub(super) join: Statement,
+    pub(super) join_types: Statement,
+    pub(super) beat: Statement,
+    pub(super) leave: Statement,
+    pub(super) replicas: Sql,
+    pub(super) any_dead: Sql,
+    pub(super) release: Sql,
+    pub(super) forget: Sql,
+    pub(super) recorded: Sql,
+    pub(super) schema: Sql,
+    pub(super) record: Sql,
+}
+
+impl Statements {
+    pub(super) fn new(prefix: &Prefix) -> Self {
+        let dialect = Dialect::new(prefix, "?1", &[WORDS, OWN_WORDS]);
+        let statement = |shape| Statement::new(&dialect, shape);
+        Self {
+            prefix: prefix.clone(),
+            create: statement(&CREATE),
+            save: statement(&SAVE),
+            finish: statement(&FINISH),
+            edit: statement(&EDIT),
+            delete: statement(&DELETE),
+            take: statement(&TAKE),
+            read: statement(&READ),
+            join: statement(&JOIN),
+            join_types: statement(&JOIN_TYPES),
+            beat: statement(&BEAT),
+            leave: statement(&LEAVE),
+            replicas: dialect.sql(REPLICAS),
+            any_dead: dialect.sql(ANY_DEAD),
+            release: dialect.sql(RELEASE),
+            forget: dialect.sql(FORGET),
+            recorded: dialect.sql(RECORDED),
+            schema: dialect.sql(SCHEMA),
+            record: dialect.sql(RECORD),
+            dialect,
+        }
+    }
+
+    /// How many statements a plan takes.
+    pub(super) fn count(&self, plan: &Plan<'_>) -> usize {
+        self.create.pieces(&plan.creates).count()
+            + self.save.pieces(&plan.saves).count()
+            + self.finish.pieces(&plan.finishes).count()
+            + self.edit.pieces(&plan.edits).count()
+            + self.delete.pieces(&plan.deletes).count()
+    }
+
+    pub(super) fn list(&self, filter: &Filter) -> Sql {
+        list(&self.dialect, filter)
+    }
+
+    pub(super) fn migration(&self, script: &'static str) -> Sql {
+        self.dialect.sql(script)
+    }
+
+    /// What is due of so many kinds; the values of the first kind begin with the fourth.
+    pub(super) fn pick(&self, kinds: usize) -> Sql {
+        let mut number = 3;
+        let mut pieces = Vec::new();
+        for kind in 0..kinds {
+            if kind > 0 {
+                pieces.push(Piece::Text(" union all "));
+            }
+            for (place, part) in DUE.into_iter().enumerate() {
+                if place > 0 {
+                    number += 1;
+                    pieces.push(Piece::Number(number));
+                }
+                pieces.push(Piece::Text(part));
+            }
+        }
+        self.dialect.with_rows(PICK, &pieces.into_iter().collect())
+    }
+}
+
+/// A statement over rows, for some numbers of rows: any number is made of few statements, all of them cached.
+#[derive(Debug)]
+pub(super) struct Statement {
+    sizes: [(usize, Sql); 4],
+}
+
+impl Statement {
+    fn new(dialect: &Dialect, shape: &Shape) -> Self {
+        let sized = |size| (size, dialect.with_rows(shape.template, &rows(shape, size)));
+        Self { sizes: [64, 16, 4, 1].map(sized) }
+    }
+
+    /// The statements for some rows, each with its share of them.
+    pub(super) fn pieces<'a, R>(&'a self, rows: &'a [R]) -> impl Iterator<Item = (&'a Sql, &'a [R])> {
+        let mut rest = rows;
+        std::iter::from_fn(move || {
+            let (size, sql) = self.sizes.iter().find(|(size, _)| *size <= rest.len())?;
+            let (piece, after) = rest.split_at_checked(*size)?;
+            rest = after;
+            Some((sql, piece))
+        })
+    }
+}
+
+/// `with i (a, b) as (values (?2, ?3), (?4, ?5)) `
+fn rows(shape: &Shape, count: usize) -> Rows {
+    let names = shape.columns.iter().enumerate().flat_map(|(place, (name, _))| {
+        [Piece::Text(if place > 0 { ", " } else { "with i (" }), Piece::Text(name)]
+    });
+    let width = shape.columns.len();
+    let values = (0..count * width).flat_map(|place| {
+        let before = match (place, place % width) {
+            (0, _) => ") as (values (?",
+            (_, 0) => "), (?",
+            _ => ", ?",
+        };
+        [Piece::Text(before), Piece::Number(place + 2)]
+    });
+    names.chain(values).chain([Piece::Text(")) ")]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_rows_is_made_of_few_statements() {
+        let statements = Statements::new(&Prefix::new("shop").unwrap());
+        let sizes = |count: usize| -> Vec<usize> {
+            statements.save.pieces(&vec![(); count]).map(|(_, piece)| piece.len()).collect()
+        };
+        assert_eq!(sizes(0), Vec::<usize>::new());
+        assert_eq!(sizes(1), [1]);
+        assert_eq!(sizes(86), [64, 16, 4, 1, 1]);
+        assert_eq!(sizes(200), [64, 64, 64, 4, 4]);
+    }
+}

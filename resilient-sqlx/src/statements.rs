@@ -1,0 +1,230 @@
+//! The statements that differ between databases in single words only.
+//!
+//! Each works on a set of rows that is called `i`, whose keys are called `in_type` and `in_id`, for some databases take
+//! only bare names in `returning`. `{now}` is the time of the statement, `{clock}` brings it into a list
+//! of tables, `{least}` and `{greatest}` compare two numbers. A row of `{functions}` is written only by a statement
+//! whose conditions hold on the row itself, so no answer depends on something that was read before.
+
+use crate::sql::Dialect;
+
+/// What a column of `i` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+}
+
+/// A statement over rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// The columns of `i`.
+    pub(crate) columns: &'static [(&'static str, Kind)],
+    /// The statement; `{rows}` at its beginning brings `i`.
+    pub(crate) template: &'static str,
+}
+
+/// The words that all databases of this crate share; a dialect puts its own before them.
+pub(crate) const WORDS: &[(&str, &str)] = &[
+    ("{next_epoch}", "{least}(f.epoch, 9223372036854775806) + 1"),
+    ("{due}", "coalesce(i.due_at, {least}({now} + i.due_after, 253402300799999999))"),
+    ("{owned}", "{same} and f.status = 0 and f.owner = i.owner and f.epoch = i.epoch"),
+    ("{same}", "f.type_id = i.in_type and f.instance_id = i.in_id"),
+    (
+        "{columns}",
+        "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, \
+         param_version, scrapbook, scrapbook_version, result, result_version, failure, message_count, \
+         created_at, updated_at, completed_at",
+    ),
+];
+
+/// New instances; answers those that were made.
+pub(crate) const CREATE: Shape = Shape {
+    columns: &[
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
+        ("status", Kind::Number),
+        ("owner", Kind::Text),
+        ("attempts", Kind::Number),
+        ("due_at", Kind::Number),
+        ("due_after", Kind::Number),
+        ("version", Kind::Number),
+        ("param", Kind::Text),
+        ("param_version", Kind::Number),
+        ("scrapbook", Kind::Text),
+        ("scrapbook_version", Kind::Number),
+    ],
+    template: "{rows}insert into {functions} (type_id, instance_id, status, owner, attempts, due_at, version, \
+         param, param_version, scrapbook, scrapbook_version, created_at, updated_at) \
+         select i.in_type, i.in_id, i.status, i.owner, i.attempts, case when i.status = 1 then {due} end, \
+         i.version, i.param, i.param_version, i.scrapbook, i.scrapbook_version, {now}, {now} \
+         from i{clock} where true \
+         on conflict (type_id, instance_id) do nothing returning type_id, instance_id",
+};
+
+/// Scrapbooks; answers the instances that were still owned.
+pub(crate) const SAVE: Shape = Shape {
+    columns: &[
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
+        ("owner", Kind::Text),
+        ("epoch", Kind::Number),
+        ("scrapbook", Kind::Text),
+        ("scrapbook_version", Kind::Number),
+    ],
+    template: "{rows}update {functions} as f set scrapbook = i.scrapbook, scrapbook_version = i.scrapbook_version, \
+         crashes = 0, updated_at = {now} \
+         from i{clock} where {owned} and i.scrapbook_version >= coalesce(f.scrapbook_version, 0) \
+         returning type_id, instance_id",
+};
+
+/// Ends of runs; answers the instances that were still owned.
+///
+/// `hand_over` is 0 for an outcome, 1 for a graceful hand-over and 2 for a lost run.
+pub(crate) const FINISH: Shape = Shape {
+    columns: &[
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
+        ("owner", Kind::Text),
+        ("epoch", Kind::Number),
+        ("scrapbook", Kind::Text),
+        ("scrapbook_version", Kind::Number),
+        ("status", Kind::Number),
+        ("due_at", Kind::Number),
+        ("due_after", Kind::Number),
+        ("result", Kind::Text),
+        ("result_version", Kind::Number),
+        ("failure", Kind::Text),
+        ("message_count", Kind::Number),
+        ("hand_over", Kind::Number),
+    ],
+    template: "{rows}update {functions} as f set status = i.status, epoch = {next_epoch}, owner = null, \
+         attempts = case when i.hand_over = 1 then {greatest}(f.attempts - 1, 0) else f.attempts end, \
+         crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {least}(f.crashes + 1, 4294967295) end, \
+         due_at = case when i.status = 1 then {due} end, \
+         scrapbook = coalesce(i.scrapbook, f.scrapbook), \
+         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
+         result = i.result, result_version = i.result_version, failure = i.failure, \
+         updated_at = {now}, completed_at = case when i.status >= 3 then {now} end \
+         from i{clock} where {owned} \
+         and coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0) \
+         and (i.message_count is null or i.message_count = f.message_count) \
+         returning type_id, instance_id",
+};
+
+/// Changes by people; answers the instances that were at the expected epoch.
+///
+/// Without a status the instance keeps its own, unless it is executing.
+pub(crate) const EDIT: Shape = Shape {
+    columns: &[
+        ("in_type", Kind::Text),
+        ("in_id", Kind::Text),
+        ("epoch", Kind::Number),
+        ("param", Kind::Text),
+        ("param_version", Kind::Number),
+        ("scrapbook", Kind::Text),
+        ("scrapbook_version", Kind::Number),
+        ("status", Kind::Number),
+        ("owner", Kind::Text),
+        ("due_at", Kind::Number),
+        ("due_after", Kind::Number),
+        ("result", Kind::Text),
+        ("result_version", Kind::Number),
+        ("failure", Kind::Text),
+    ],
+    template: "{rows}update {functions} as f set \
+         status = coalesce(i.status, case when f.status = 0 then 1 else f.status end), \
+         epoch = {next_epoch}, owner = i.owner, \
+         attempts = case when i.status = 0 then {least}(f.attempts + 1, 4294967295) else f.attempts end, crashes = 0, \
+         due_at = case when i.status = 1 then {due} when i.status is not null then null \
+         when f.status = 0 then {now} else f.due_at end, \
+         param = coalesce(i.param, f.param), param_version = coalesce(i.param_version, f.param_version), \
+         scrapbook = coalesce(i.scrapbook, f.scrapbook), \
+         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
+         result = case when i.status is null then f.result else i.result end, \
+         result_version = case when i.status is null then f.result_version else i.result_version end, \
+         failure = case when i.status is null then f.failure else i.failure end, updated_at = {now}, \
+         completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end \
+         from i{clock} where {same} and f.epoch = i.epoch and (i.owner is null or exists ( \
+         select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease)) \
+         returning type_id, instance_id",
+};
+
+/// The columns of removals; how they are removed is each database's own.
+pub(crate) const DELETE_COLUMNS: &[(&str, Kind)] =
+    &[("in_type", Kind::Text), ("in_id", Kind::Text), ("epoch", Kind::Number)];
+
+/// Whole instances by their ids.
+pub(crate) const READ: Shape = Shape {
+    columns: &[("in_type", Kind::Text), ("in_id", Kind::Text)],
+    template: "{rows}select {columns} from i cross join {functions} as f where {same}",
+};
+
+/// The replicas that are alive, with what they can run.
+pub(crate) const REPLICAS: &str = "{with_clock}select r.id, r.lease, r.host, r.pid, r.app_version, r.started_at, \
+     r.heartbeat_at, t.type_id, t.version, t.lease from {replicas} as r \
+     left join {replica_types} as t on t.replica_id = r.id{cross_clock} \
+     where {now} - r.heartbeat_at <= r.lease order by r.started_at, r.id, t.position";
+
+/// A replica that joins, alive from now on.
+pub(crate) const JOIN: Shape = Shape {
+    columns: &[
+        ("replica_id", Kind::Text),
+        ("lease", Kind::Number),
+        ("host", Kind::Text),
+        ("pid", Kind::Number),
+        ("app_version", Kind::Text),
+    ],
+    template: "{rows}insert into {replicas} (id, lease, host, pid, app_version, started_at, heartbeat_at) \
+         select i.replica_id, i.lease, i.host, i.pid, i.app_version, {now}, {now} from i{clock} where true returning id",
+};
+
+/// What a replica that joins can run.
+pub(crate) const JOIN_TYPES: Shape = Shape {
+    columns: &[
+        ("replica_id", Kind::Text),
+        ("position", Kind::Number),
+        ("type_id", Kind::Text),
+        ("version", Kind::Number),
+        ("lease", Kind::Number),
+    ],
+    template: "{rows}insert into {replica_types} (replica_id, position, type_id, version, lease) \
+         select i.replica_id, i.position, i.type_id, i.version, i.lease from i where true returning replica_id",
+};
+
+/// A sign of life; answers the replica if its lease had not ended.
+pub(crate) const BEAT: Shape = Shape {
+    columns: &[("replica_id", Kind::Text)],
+    template: "{rows}update {replicas} as r set heartbeat_at = {now} from i{clock} \
+         where r.id = i.replica_id and {now} - r.heartbeat_at <= r.lease returning id",
+};
+
+/// A replica that leaves; what it could run goes with it.
+pub(crate) const LEAVE: Shape = Shape {
+    columns: &[("replica_id", Kind::Text)],
+    template: "{rows}delete from {replicas} where id in (select i.replica_id from i) returning id",
+};
+
+/// What a listing asks for.
+const LIST: &str = "select {columns} from {functions} as f where true";
+
+/// The conditions of a listing, for those parts of a filter that are given.
+///
+/// `{next}` is the next placeholder.
+pub(crate) fn list(dialect: &Dialect, filter: &resilient::Filter) -> crate::sql::Sql {
+    let mut parts = vec![LIST];
+    if filter.type_id.is_some() {
+        parts.push(" and f.type_id = {next}");
+    }
+    if filter.status.is_some() {
+        parts.push(" and f.status = {next}");
+    }
+    if filter.owner.is_some() {
+        // Only what is executing has an owner; said here, the index on owners can be used.
+        parts.push(" and f.owner = {next} and f.status = 0");
+    }
+    if filter.after.is_some() {
+        parts.push(" and (f.type_id, f.instance_id) > ({next}, {next})");
+    }
+    parts.push(" order by f.type_id, f.instance_id limit {next}");
+    dialect.join(parts)
+}
