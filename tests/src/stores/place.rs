@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use resilient::{InMemoryStore, Store, StoreError};
+use resilient_sqlx::SqliteStore;
 use uuid::Uuid;
 
 use crate::report::{Use, record};
@@ -65,11 +66,11 @@ impl Place {
     }
 
     /// Opens connections of its own.
-    #[expect(clippy::unused_async, reason = "a store in memory has nothing to wait for")]
     pub(super) async fn connect(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match self {
             Self::Memory(store) => Arc::new(store.clone()),
-            Self::Sqlite(_) | Self::Postgres(_) | Self::MySql(_) => {
+            Self::Sqlite(file) => Arc::new(SqliteStore::open(&file.url).await?),
+            Self::Postgres(_) | Self::MySql(_) => {
                 return Err(StoreError::permanent("this build has no store but the one in memory"));
             }
         })
