@@ -78,7 +78,10 @@ fn parse(file: &str, text: &str) -> anyhow::Result<Vec<Order>> {
     for (line, number) in text.lines().zip(1_usize..).filter(|(line, _)| !line.trim().is_empty()) {
         let order = parse_line(line).with_context(|| format!("{file}:{number}: not an order"))?;
         if let Some(earlier) = seen.insert(order.id.clone(), number) {
-            bail!("{file}:{number}: order `{}` was already given in line {earlier}; ids are unique", order.id);
+            bail!(
+                "{file}:{number}: order `{}` was already given in line {earlier}; ids are unique",
+                order.id
+            );
         }
         orders.push(order);
     }
@@ -129,10 +132,7 @@ mod tests {
     #[test]
     fn an_id_given_twice_names_both_lines() {
         let err = parse("orders.jsonl", &format!("{GOOD}\n{GOOD}\n")).unwrap_err();
-        assert_eq!(
-            err.to_string(),
-            "orders.jsonl:2: order `A` was already given in line 1; ids are unique"
-        );
+        assert_eq!(err.to_string(), "orders.jsonl:2: order `A` was already given in line 1; ids are unique");
     }
 
     #[test]

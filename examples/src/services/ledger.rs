@@ -194,7 +194,10 @@ impl Reader {
         while self.file.read_line(&mut self.line)? > 0 && self.line.ends_with('\n') {
             self.number += 1;
             let entry = serde_json::from_str(&self.line).map_err(|err| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("line {} of the ledger: {err}", self.number))
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("line {} of the ledger: {err}", self.number),
+                )
             })?;
             self.line.clear();
             each(entry);

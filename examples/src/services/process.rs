@@ -15,17 +15,17 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
 
 use super::server;
-use crate::cli::ServicesArgs;
 use crate::console::say;
 
 /// The hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "services";
 
 /// Serves until standard input ends.
-pub(crate) async fn serve(args: &ServicesArgs) -> anyhow::Result<()> {
-    let router = server::router(&args.ledger, args.seed)
-        .with_context(|| format!("cannot open the ledger {}", args.ledger.display()))?;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free loopback port for the services")?;
+pub(crate) async fn serve(ledger: &Path, seed: u64) -> anyhow::Result<()> {
+    let router = server::router(ledger, seed)
+        .with_context(|| format!("cannot open the ledger {}", ledger.display()))?;
+    let listener =
+        TcpListener::bind(("127.0.0.1", 0)).await.context("no free loopback port for the services")?;
     say(listener.local_addr()?);
     tokio::select! {
         served = axum::serve(listener, router) => served.context("the services stopped"),

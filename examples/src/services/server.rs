@@ -61,7 +61,8 @@ async fn answer(services: Arc<Services>, call: Call, request: Request) -> Respon
             (StatusCode::SERVICE_UNAVAILABLE, "busy; nothing was done").into_response()
         }
         Ok(Entry { effect: Effect::Rejected, .. }) => {
-            (StatusCode::CONFLICT, "the transaction is not reserved for this order and amount").into_response()
+            (StatusCode::CONFLICT, "the transaction is not reserved for this order and amount")
+                .into_response()
         }
         Ok(entry) => Json(entry).into_response(),
     }

@@ -54,9 +54,9 @@ impl Whims {
     /// FNV-1a, then the finaliser of splitmix64: the same number for the same words in every build.
     fn draw(self, call: Call, order: &str, what: &str) -> u64 {
         let words = format!("{} {call:?} {order} {what}", self.seed);
-        let hash = words
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let hash = words.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
         let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         hash ^ (hash >> 31)
