@@ -151,8 +151,9 @@ mod tests {
             shipped,
             confirmed,
         };
-        let orders = tallies.iter().map(|(id, counts)| ((*id).to_owned(), tally(*counts))).collect();
-        Books { orders, ..Books::default() }
+        let mut books = Books::default();
+        books.orders.extend(tallies.iter().map(|(id, counts)| ((*id).to_owned(), tally(*counts))));
+        books
     }
 
     fn broken_by(stored: &[StoredOrder], books: &Books, accepted: &[&str]) -> Vec<String> {
