@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use resilient::Status;
 
+use crate::place::quoted;
+
 const EXAMPLES: &str = "\
 Examples:
   cargo run --release -- --crash-after 50      abort hard in the middle
@@ -14,13 +16,13 @@ Examples:
   cargo run --release -- repair MK-0042 --shipped
   cargo run --release -- --store postgres://user@127.0.0.1/shop";
 
-/// Processes orders that survive any crash: reserve the money, ship at most once, capture, confirm by email.
+/// Processes orders that survive any crash: reserve the money, ship at most once, capture, confirm by email
 ///
 /// Payment provider, logistics and email run as HTTP services in a process of their own, are slow, fail now and
 /// then, and write every call to a ledger. At the end the database is compared with that ledger. Kill the demo
 /// whenever you like and start it again; start it twice on one database and the two share the work.
 #[derive(Debug, Parser)]
-#[command(name = "resilient-examples", after_help = EXAMPLES, max_term_width = 100)]
+#[command(verbatim_doc_comment, name = "resilient-examples", after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -34,6 +36,7 @@ pub(crate) struct Cli {
 
 /// Where everything is kept.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options")]
 pub(crate) struct PlaceArgs {
     /// The database: sqlite:PATH, postgres://… or mysql://…
     #[arg(long, global = true, value_name = "URL", default_value = crate::place::DEFAULT_STORE)]
@@ -46,6 +49,7 @@ pub(crate) struct PlaceArgs {
 
 /// How to run.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of a run")]
 pub(crate) struct RunArgs {
     /// How many orders, from the first; more than the file has go round again [default: all of the file, 200]
     #[arg(long, value_name = "N")]
@@ -103,6 +107,16 @@ pub(crate) struct RepairArgs {
 
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
+}
+
+impl RunArgs {
+    /// The options that ask for the same orders again.
+    pub(crate) fn same_orders(&self) -> String {
+        let orders = self.orders.map(|orders| format!("--orders {orders}"));
+        let input =
+            self.input.as_ref().map(|input| format!("--input {}", quoted(&input.display().to_string())));
+        orders.into_iter().chain(input).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What the person found out.

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use resilient::{Status, Store};
 
 use crate::audit::{Audit, Evidence, Figures, Ours, audit};
+use crate::cli::RunArgs;
 use crate::console::{remark, say};
 use crate::place::{Place, quoted};
 use crate::services::ledger::{Books, Tally};
@@ -18,7 +19,7 @@ use crate::tables::table;
 pub(crate) struct Run<'a> {
     pub(crate) accepted: &'a [String],
     pub(crate) took: Duration,
-    pub(crate) json: bool,
+    pub(crate) args: &'a RunArgs,
 }
 
 /// Prints the summary; the exit code is 1 when a promise was broken.
@@ -36,10 +37,14 @@ pub(crate) async fn report(place: &Place, store: &dyn Store, run: &Run<'_>) -> a
     for order in stored.iter().filter(|order| order.status() == Status::Failed) {
         say_failed(place, order, after.order(order.id()));
     }
+    if figures.postponed > 0 {
+        let command = place.command(&run.args.same_orders());
+        say(format_args!("\n{} orders are not completed; go on with: {command}", figures.postponed));
+    }
     for promise in &broken {
         remark(format_args!("BROKEN PROMISE: {promise}"));
     }
-    if run.json {
+    if run.args.json {
         say(serde_json::to_string(&figures)?);
     }
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &RunArgs, place: &Place) -> anyhow::Result<ExitCod
         stopped = runtime.shutdown() => stopped?,
         () = self::interrupted() => process::exit(130),
     }
-    let run = Run { accepted: if all? { &accepted } else { &[] }, took: started.elapsed(), json: args.json };
+    let run = Run { accepted: if all? { &accepted } else { &[] }, took: started.elapsed(), args };
     let code = report::report(place, &*store, &run).await?;
     Ok(code)
 }
