@@ -34,11 +34,8 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
 }
 
 fn next_or_why(order: &StoredOrder) -> String {
-    match (order.row.due_at, order.failure()) {
-        (_, Some(failure)) => failure.into_iter().next().unwrap_or_default(),
-        (Some(due), None) => format!("due {}", when(due)),
-        (None, None) => String::new(),
-    }
+    let due = order.row.due_at.map(|due| format!("due {}", when(due)));
+    due.or_else(|| order.failure().into_iter().next()).unwrap_or_default()
 }
 
 /// Everything about one order.
@@ -84,7 +81,7 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
     if let Some(result) = &row.result {
         fact("result", &result.body);
     }
-    for (depth, text) in order.failure().into_iter().flatten().enumerate() {
+    for (depth, text) in order.failure().into_iter().enumerate() {
         fact(if depth == 0 { "failure" } else { "because" }, &text);
     }
     table

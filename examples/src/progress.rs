@@ -73,6 +73,8 @@ impl Drop for Progress {
 fn bar(total: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {elapsed} · {msg}");
     let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
+    // Time goes on visibly while nothing completes, as when the lease of a crashed process has to end first.
+    bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }

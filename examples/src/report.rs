@@ -75,8 +75,7 @@ fn summary(figures: &Figures, ours: &Ours) -> comfy_table::Table {
 
 fn say_failed(place: &Place, order: &StoredOrder, tally: Tally) {
     let id = order.id();
-    let failure = order.failure().unwrap_or_default();
-    say(format_args!("\n{id} waits for a person: {}", failure.join("; because ")));
+    say(format_args!("\n{id} waits for a person: {}", order.failure().join("; because ")));
     say(format_args!("  {}", repair_hint(place, id, tally)));
 }
 

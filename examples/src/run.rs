@@ -1,8 +1,8 @@
 //! The run: hands the orders over, waits until all are completed, and reports.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::process::{self, ExitCode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -29,29 +29,47 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
 /// Processes the orders, and reports however it ends, unless it ends with `--crash-after`.
 pub(crate) async fn run(args: &RunArgs, place: &Place) -> anyhow::Result<ExitCode> {
     let orders = orders::load(args.input.as_deref(), args.orders)?;
-    let accepted: Vec<String> = orders.iter().map(|order| order.id.clone()).collect();
+    let ids: Vec<String> = orders.iter().map(|order| order.id.clone()).collect();
     let store = place.create().await?;
     let known = known(place, &*store).await?;
+    // The services must outlive the orders that are under way, and so the shutdown.
     let services = ServicesProcess::start(place.ledger(), args.seed).await?;
     let client = HttpServices::new(services.address())?;
-    let runtime = runtime::for_orders(store.clone(), client, args.concurrency).await?;
+    let runtime = runtime::for_orders(Arc::clone(&store), client, args.concurrency).await?;
 
     let started = Instant::now();
-    let mut interrupted = pin!(interrupted());
-    let all = tokio::select! {
-        worked = work(&runtime, orders, &known, args) => worked.map(|()| true),
-        () = &mut interrupted => Ok(false),
+    let worked = tokio::select! {
+        worked = work(&runtime, orders, &known, args) => worked.map(|()| Ended::AllCompleted),
+        () = interrupted() => Ok(Ended::Interrupted),
     };
-    if !matches!(all, Ok(true)) {
-        remark("shutting down: what runs is handed over, nothing is lost");
+    shut_down(&runtime, &worked).await?;
+    let accepted = match worked? {
+        Ended::AllCompleted => &ids[..],
+        // How many of them were handed over is not known here.
+        Ended::Interrupted => &[],
+    };
+    let took = started.elapsed();
+    report::report(place, &*store, &Run { accepted, took, args }).await
+}
+
+/// Why the work came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    AllCompleted,
+    Interrupted,
+}
+
+/// Waits for what runs and hands the rest over; a second Ctrl-C does not wait.
+async fn shut_down(runtime: &Runtime, worked: &anyhow::Result<Ended>) -> anyhow::Result<()> {
+    if !matches!(worked, Ok(Ended::AllCompleted)) {
+        remark(
+            "shutting down: orders under way are finished or handed over; press Ctrl-C again to leave at once",
+        );
     }
     tokio::select! {
-        stopped = runtime.shutdown() => stopped?,
-        () = self::interrupted() => process::exit(130),
+        stopped = runtime.shutdown() => Ok(stopped?),
+        () = interrupted() => process::exit(130),
     }
-    let run = Run { accepted: if all? { &accepted } else { &[] }, took: started.elapsed(), args };
-    let code = report::report(place, &*store, &run).await?;
-    Ok(code)
 }
 
 /// The orders of earlier runs and of other processes.
@@ -81,20 +99,20 @@ async fn work(
         .partition(|order| known.get(&order.id).is_some_and(|status| status.is_completed()));
     let begun = open.iter().filter(|order| known.contains_key(&order.id)).count();
     say(format_args!(
-        "{total} orders: {} completed by earlier runs, {begun} begun, {} new",
+        "{total} orders: {} completed by earlier runs, {begun} begun by them, {} new",
         done.len(),
         open.len() - begun
     ));
 
-    let ids: Vec<String> = open.iter().map(|order| order.id.clone()).collect();
+    let mut progress = Progress::new(open.len(), !args.no_progress);
+    let open_ids: Vec<String> = open.iter().map(|order| order.id.clone()).collect();
     stream::iter(open)
         .map(|order| process_order::schedule(runtime, order.id.clone(), order))
         .buffer_unordered(SCHEDULING)
         .try_collect::<()>()
         .await?;
 
-    let mut progress = Progress::new(ids.len(), !args.no_progress);
-    let mut completions: FuturesUnordered<_> = ids.iter().map(|id| completion(runtime, id)).collect();
+    let mut completions: FuturesUnordered<_> = open_ids.iter().map(|id| completion(runtime, id)).collect();
     while let Some(is_success) = completions.next().await {
         progress.order_completed(is_success);
         if args.crash_after.is_some_and(|orders| progress.completed() >= orders.get()) {

@@ -19,7 +19,7 @@ pub(crate) async fn for_orders(
     let bank: Arc<dyn PaymentProvider> = Arc::<HttpServices>::clone(&services);
     let logistics: Arc<dyn Logistics> = Arc::<HttpServices>::clone(&services);
     let email: Arc<dyn Email> = services;
-    let settings = Settings { max_concurrency: concurrency.get(), ..Settings::default() };
+    let settings = Settings::default().max_running(concurrency.get()).app_version(env!("CARGO_PKG_VERSION"));
     let builder = Runtime::builder(store).dep_arc(bank).dep_arc(logistics).dep_arc(email);
     Ok(builder.settings(settings).discover().start().await?)
 }

@@ -1,6 +1,7 @@
 //! The orders as our tables have them.
 
 use resilient::{Filter, FunctionId, Payload, Status, Store, StoredFunction};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::flow::{OrderScrapbook, WorkStatus, process_order};
@@ -44,16 +45,24 @@ impl StoredOrder {
         self.row.status == Status::Succeeded || self.scrapbook.shipping != WorkStatus::NotStarted
     }
 
-    /// What it says went wrong, the causes last.
-    pub(crate) fn failure(&self) -> Option<Vec<String>> {
-        let failure: serde_json::Value = serde_json::from_str(self.row.failure.as_deref()?).ok()?;
-        let sources = failure["sources"].as_array().cloned().unwrap_or_default();
-        let words = |value: &serde_json::Value| {
-            let text = value.as_str().or_else(|| value["message"].as_str());
-            text.map_or_else(|| value.to_string(), str::to_owned)
+    /// What it says went wrong, the causes last; empty when nothing did.
+    pub(crate) fn failure(&self) -> Vec<String> {
+        let Some(text) = &self.row.failure else {
+            return Vec::new();
         };
-        Some(std::iter::once(&failure["message"]).chain(&sources).map(words).collect())
+        match serde_json::from_str::<FailureText>(text) {
+            Ok(failure) => std::iter::once(failure.message).chain(failure.sources).collect(),
+            Err(_) => vec![text.clone()],
+        }
     }
+}
+
+/// What people want to know of a stored failure.
+#[derive(Debug, Deserialize)]
+struct FailureText {
+    message: String,
+    #[serde(default)]
+    sources: Vec<String>,
 }
 
 /// Every order of this status (of any, when none is given), in the order of their ids.

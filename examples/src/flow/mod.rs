@@ -3,6 +3,9 @@
 //! There is no framework in its logic: after a crash it is called again from its top, with the order and its latest
 //! scrapbook, and what it does next follows from these two.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::time::Duration;
 
