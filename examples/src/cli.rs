@@ -56,7 +56,7 @@ pub(crate) struct RunArgs {
     pub(crate) orders: Option<usize>,
 
     /// How many orders run at once in this process
-    #[arg(long, value_name = "N", default_value = "16")]
+    #[arg(long, value_name = "N", default_value = "8")]
     pub(crate) concurrency: NonZeroUsize,
 
     /// Abort this process hard when it has seen N orders complete
