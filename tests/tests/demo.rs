@@ -16,8 +16,8 @@ const ORDERS: usize = 60;
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 
-/// One test per promise, for every store that a demo can run on.
-macro_rules! on_every_store {
+/// One test per promise, for every database that the demo runs on.
+macro_rules! on_every_database {
     ($($name:ident),* $(,)?) => {
         mod sqlite {
             $(#[test] fn $name() { super::$name(&super::Shop::sqlite(stringify!($name))); })*
@@ -31,7 +31,7 @@ macro_rules! on_every_store {
     };
 }
 
-on_every_store!(crashes_lose_nothing, two_processes_share_the_work, an_interrupted_run_says_how_to_go_on);
+on_every_database!(crashes_lose_nothing, two_processes_share_the_work, an_interrupted_run_says_how_to_go_on);
 
 fn crashes_lose_nothing(shop: &Shop) {
     for crash_after in [1, 7, 20] {
@@ -138,7 +138,10 @@ fn a_succeeded_order_is_not_repaired() {
     assert_eq!(run.number("succeeded"), 1, "{run}");
     let refused = shop.command("repair", &["MK-0001", "--retry"]);
     assert_eq!(refused.status.code(), Some(2), "{refused}");
-    assert!(refused.stderr.contains("order `MK-0001` is succeeded, and only a failed order waits"), "{refused}");
+    assert!(
+        refused.stderr.contains("order `MK-0001` is succeeded, and only a failed order waits"),
+        "{refused}"
+    );
     let unknown = shop.command("show", &["MK-9999"]);
     assert!(unknown.stderr.starts_with("error: there is no order `MK-9999`"), "{unknown}");
 }

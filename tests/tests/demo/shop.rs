@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use std::{env, fmt, fs, process, thread};
 
+use resilient_tests::servers::{self, Database, Server};
 use serde_json::Value;
+use tokio::runtime;
 
 use super::ledger::Ledger;
 
@@ -16,13 +18,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Shop {
     directory: PathBuf,
     store: String,
+    /// Dropped with the shop, when it is on a server.
+    _database: Option<Database>,
 }
 
 impl Shop {
     pub(crate) fn sqlite(name: &str) -> Self {
         let directory = directory(&format!("sqlite-{name}"));
         let store = format!("sqlite:{}", directory.join("orders.db").display());
-        Self { directory, store }
+        Self { directory, store, _database: None }
+    }
+
+    /// Nothing when there is no server, which has been said then.
+    pub(crate) fn postgres(name: &str) -> Option<Self> {
+        servers::postgres().map(|server| Self::on(&server, &format!("postgres-{name}")))
+    }
+
+    /// Nothing when there is no server, which has been said then.
+    pub(crate) fn mysql(name: &str) -> Option<Self> {
+        servers::mysql().map(|server| Self::on(&server, &format!("mysql-{name}")))
+    }
+
+    fn on(server: &Server, name: &str) -> Self {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let database = runtime.block_on(server.fresh_database());
+        let store = database.url().to_owned();
+        Self { directory: directory(name), store, _database: Some(database) }
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
@@ -129,7 +150,8 @@ impl Outcome {
 
     /// A figure of the line of JSON at the end.
     pub(crate) fn number(&self, name: &str) -> usize {
-        let figures: Value = serde_json::from_str(self.last_line()).unwrap_or_else(|err| panic!("{err}\n{self}"));
+        let figures: Value =
+            serde_json::from_str(self.last_line()).unwrap_or_else(|err| panic!("{err}\n{self}"));
         let number = figures[name].as_u64().unwrap_or_else(|| panic!("no figure `{name}`\n{self}"));
         number.try_into().unwrap()
     }
