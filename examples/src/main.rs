@@ -1,2 +1,52 @@
-//! The order-processing demo.
-fn main() {}
+//! The order-processing demo: orders that survive any crash, with services that write down what was really done.
+//!
+//! Read `flow.rs` first: it is all that a user of the framework writes. `run.rs` hands orders over and waits,
+//! `repair.rs` is the operator, `services` are the three companies in a process of their own, and `audit.rs` checks our
+//! tables against their ledger.
+
+mod audit;
+mod cli;
+mod console;
+mod flow;
+mod inspect;
+mod orders;
+mod place;
+mod progress;
+mod repair;
+mod report;
+mod run;
+mod runtime;
+mod services;
+mod stored;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::place::Place;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    execute(Cli::parse()).await.unwrap_or_else(|err| {
+        console::remark(format_args!("error: {err:#}"));
+        // Not 1: that is kept for broken promises.
+        ExitCode::from(2)
+    })
+}
+
+async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let place = Place::new(&cli.place)?;
+    match cli.command {
+        None => return run::run(&cli.run, &place).await,
+        Some(Command::Repair(args)) => repair::repair(&place, &args.order, &args.verdict).await?,
+        Some(Command::List { status }) => inspect::list(&place, status.map(Into::into)).await?,
+        Some(Command::Show { order }) => inspect::show(&place, &order).await?,
+        Some(Command::Services(args)) => services::process::serve(place.ledger(), args.seed).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

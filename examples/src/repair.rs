@@ -1,0 +1,41 @@
+//! `repair`: a person decides, through the control panel.
+
+use anyhow::ensure;
+use resilient::prelude::*;
+
+use crate::cli::VerdictArgs;
+use crate::console::say;
+use crate::flow::{WorkStatus, process_order};
+use crate::inspect::no_such_order;
+use crate::place::Place;
+use crate::{runtime, stored};
+
+/// Writes the verdict into the scrapbook and lets the order go on from there, in one step.
+pub(crate) async fn repair(place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()> {
+    let store = place.open().await?;
+    let order = stored::order(&*store, id).await?;
+    ensure!(order.is_some(), no_such_order(place, id));
+    let runtime = runtime::for_tools(store).await?;
+    let repaired = decide(&runtime, place, id, verdict).await;
+    runtime.shutdown().await?;
+    repaired?;
+    say(format_args!(
+        "Order `{id}` is ready to go on; a demo that runs takes it up, otherwise: {}",
+        place.command("")
+    ));
+    Ok(())
+}
+
+async fn decide(runtime: &Runtime, place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()> {
+    let mut panel = process_order::control_panel(runtime, id).await?;
+    ensure!(
+        panel.status() == Status::Failed,
+        "order `{id}` is {}, and only a failed order waits for a person; see: {}",
+        panel.status(),
+        place.command(&format!("show {id}")),
+    );
+    panel.scrapbook_mut().shipping =
+        if verdict.shipped { WorkStatus::Completed } else { WorkStatus::NotStarted };
+    panel.schedule_reinvoke().await?;
+    Ok(())
+}
