@@ -317,7 +317,8 @@ macro_rules! store_conformance {
                 times_before_1970_are_due_at_once
                 due_times_are_told_apart_by_a_microsecond
                 an_end_is_dated_by_the_stores_clock
-                every_write_moves_the_time_of_the_last_write
+                a_save_and_an_edit_move_the_time_of_the_last_write
+                a_release_and_a_claim_move_the_time_of_the_last_write
                 a_kept_delay_is_not_counted_anew
                 released_work_queues_behind_what_was_due_before
             }

@@ -94,20 +94,25 @@ async fn written_since(store: &Subject, first: &StoredFunction, before: Timestam
     after
 }
 
-/// "When it was last written": every kind of write moves it, and none moves `created_at`.
-pub async fn every_write_moves_the_time_of_the_last_write(store: &Subject) {
+/// "When it was last written": a save and an edit move it, and leave `created_at`.
+pub async fn a_save_and_an_edit_move_the_time_of_the_last_write(store: &Subject) {
     let run = store.running("a", ReplicaId::random()).await;
     let begun = store.now().await;
     assert_eq!(store.save(save(&run, text(1, "progress"))).await, Written::Done);
     let saved = written_since(store, &run, begun).await;
+    assert_eq!(store.edit(edit(&run, Transition::Keep)).await, Written::Done);
+    written_since(store, &run, saved).await;
+}
+
+/// "When it was last written": a release and a claim move it, and leave `created_at`.
+pub async fn a_release_and_a_claim_move_the_time_of_the_last_write(store: &Subject) {
+    let run = store.running("a", ReplicaId::random()).await;
+    let begun = store.now().await;
     assert_eq!(store.release_dead().await.expect("the store is there"), 1);
-    let released = written_since(store, &run, saved).await;
+    let released = written_since(store, &run, begun).await;
     let live = store.live().await;
     assert_eq!(store.claim_all(live).await.len(), 1);
-    let claimed = written_since(store, &run, released).await;
-    let row = store.row(&run.id).await;
-    assert_eq!(store.edit(edit(&row, Transition::Keep)).await, Written::Done);
-    written_since(store, &run, claimed).await;
+    written_since(store, &run, released).await;
 }
 
 /// "The status stays, with … due time": an edit that keeps the status does not begin a delay anew.
