@@ -1,5 +1,7 @@
 //! Taking work that is due: what is taken, and what is not.
 
+use std::time::Duration;
+
 use super::given::{self, HOUR, NOW, TYPE, edit, finish, id, kind, text};
 use super::subject::{Subject, became};
 use super::wait::eventually;
@@ -233,7 +235,7 @@ pub async fn a_claim_takes_hundreds_at_once(store: &Subject) {
 /// "Waits for its due time, then any replica runs it": not before, and then soon.
 pub async fn postponed_work_is_claimed_when_its_time_has_come(store: &Subject) {
     let live = store.live().await;
-    let waiting = store.waiting("a", Due::After(std::time::Duration::from_millis(150))).await;
+    let waiting = store.waiting("a", Due::After(Duration::from_millis(150))).await;
     let run = eventually("due work", async || store.claim_all(live).await.pop()).await;
     assert!(Some(run.updated_at) >= waiting.due_at, "claimed before it was due: {waiting:?}, {run:?}");
 }

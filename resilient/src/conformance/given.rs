@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::{Due, Timestamp};
-use crate::id::{FunctionId, ReplicaId, TypeId};
+use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::payload::Payload;
 use crate::record::{Replica, ReplicaType, StoredFunction};
 use crate::status::Status;
@@ -44,7 +44,7 @@ pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction 
     StoredFunction {
         id: create.id.clone(),
         status,
-        epoch: crate::id::Epoch::ZERO,
+        epoch: Epoch::ZERO,
         owner,
         attempts,
         crashes: 0,

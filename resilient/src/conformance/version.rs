@@ -4,7 +4,7 @@ use super::given::{self, TYPE, finish, id, kind, save, text};
 use super::subject::Subject;
 use crate::clock::Due;
 use crate::id::ReplicaId;
-use crate::store::{Claimable, Create, Ending, Start, Write, Written};
+use crate::store::{Claimable, Create, Ending, Finish, Start, Write, Written};
 
 async fn due(store: &Subject, create: Create) {
     assert_eq!(store.create(create).await, Written::Done);
@@ -121,7 +121,7 @@ pub async fn an_ending_never_lowers_the_version(store: &Subject) {
     for (number, ending) in given::endings().into_iter().enumerate() {
         let run = store.restarted(&number.to_string()).await;
         let lower = Some(text(1, "older"));
-        let end = crate::store::Finish { scrapbook: lower, ..finish(&run, ending) };
+        let end = Finish { scrapbook: lower, ..finish(&run, ending) };
         store.refuses(Write::Finish(end), Written::LostOwnership, &run).await;
     }
 }

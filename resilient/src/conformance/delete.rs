@@ -1,0 +1,95 @@
+//! Removing instances.
+
+use super::given::{self, HOUR, delete, edit, id, save, text};
+use super::subject::Subject;
+use crate::clock::Due;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::status::Status;
+use crate::store::{Delete, Ending, Filter, Transition, Write, Written};
+
+/// "Removes an instance", in whatever status it is.
+pub async fn a_delete_removes_from_every_status(store: &Subject) {
+    for status in Status::ALL {
+        let row = store.in_status(&status.to_string(), status).await;
+        assert_eq!(store.delete(delete(&row)).await, Written::Done, "from {status}");
+        assert_eq!(store.find(&row.id).await, None, "from {status}");
+    }
+    assert_eq!(store.ids(&Filter::default()).await, []);
+}
+
+/// "Guarded by its epoch": whoever has an old view removes nothing.
+pub async fn a_delete_at_another_epoch_changes_nothing(store: &Subject) {
+    for status in Status::ALL {
+        let row = store.in_status(&status.to_string(), status).await;
+        for epoch in [0, row.epoch.as_i64() - 1, row.epoch.as_i64() + 1, -1, i64::MAX] {
+            let stale = Delete { epoch: Epoch::new(epoch), ..delete(&row) };
+            store.refuses(Write::Delete(stale), Written::Changed, &row).await;
+        }
+    }
+}
+
+/// "The epoch that was read": after an edit it is another one.
+pub async fn a_delete_after_an_edit_is_refused(store: &Subject) {
+    let view = store.in_status("a", Status::Failed).await;
+    assert_eq!(store.edit(edit(&view, Transition::Keep)).await, Written::Done);
+    let edited = store.row(&view.id).await;
+    store.refuses(Write::Delete(delete(&view)), Written::Changed, &edited).await;
+    assert_eq!(store.delete(delete(&edited)).await, Written::Done);
+}
+
+/// "There is no such instance": it never was.
+pub async fn a_delete_of_what_does_not_exist_answers_not_found(store: &Subject) {
+    let nothing = Delete { id: id("a"), epoch: Epoch::ZERO };
+    assert_eq!(store.delete(nothing).await, Written::NotFound);
+}
+
+/// "There is no such instance": it was removed already.
+pub async fn a_second_delete_answers_not_found(store: &Subject) {
+    let row = store.waiting("a", Due::Now).await;
+    assert_eq!(store.delete(delete(&row)).await, Written::Done);
+    assert_eq!(store.delete(delete(&row)).await, Written::NotFound);
+    assert_eq!(store.edit(edit(&row, Transition::Keep)).await, Written::NotFound);
+}
+
+/// Ids compare by their bytes: a delete takes what it names and no look-alike.
+pub async fn a_delete_leaves_look_alikes(store: &Subject) {
+    let row = store.waiting("a", Due::After(HOUR)).await;
+    let mut others = Vec::new();
+    for name in ["A", "a ", " a", "ab", "á", "%", "_"] {
+        others.push(store.waiting(name, Due::After(HOUR)).await);
+    }
+    let other_type = FunctionId::new("Invoice", "a");
+    let nothing = Delete { id: other_type, epoch: Epoch::ZERO };
+    assert_eq!(store.delete(nothing).await, Written::NotFound);
+    assert_eq!(store.delete(delete(&row)).await, Written::Done);
+    for other in &others {
+        store.unchanged(other).await;
+    }
+}
+
+/// What was removed is not due any more.
+pub async fn deleted_work_is_not_claimed(store: &Subject) {
+    let live = store.live().await;
+    let row = store.waiting("a", Due::Now).await;
+    assert_eq!(store.delete(delete(&row)).await, Written::Done);
+    assert_eq!(store.claim_all(live).await, []);
+}
+
+/// What was removed has no owner that could be dead.
+pub async fn deleted_work_is_not_released(store: &Subject) {
+    let run = store.running("a", ReplicaId::random()).await;
+    assert_eq!(store.delete(delete(&run)).await, Written::Done);
+    assert_eq!(store.release_dead().await.expect("the store is there"), 0);
+    assert_eq!(store.find(&run.id).await, None);
+}
+
+/// The next instance of an id does not take over the fence of the one before: the guard is epoch and owner.
+pub async fn a_run_of_a_deleted_function_cannot_write_to_its_successor(store: &Subject) {
+    let old = store.running("a", ReplicaId::random()).await;
+    assert_eq!(store.delete(delete(&old)).await, Written::Done);
+    let new = store.running("a", store.live().await).await;
+    assert_eq!(old.epoch, new.epoch);
+    store.refuses(Write::Save(save(&old, text(9, "late"))), Written::LostOwnership, &new).await;
+    let late = given::finish(&old, Ending::Lost);
+    store.refuses(Write::Finish(late), Written::LostOwnership, &new).await;
+}

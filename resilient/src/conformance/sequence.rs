@@ -1,0 +1,209 @@
+//! Long random histories, told to a store and to the model in memory, which have to agree after every step.
+
+use super::given::{self, HOUR, TYPE, edit, finish, kind, save, text};
+use super::subject::{Opened, Subject};
+use crate::clock::{Due, Timestamp};
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::record::{Replica, StoredFunction};
+use crate::store::{
+    Claimable, Create, Delete, Edit, Ending, Finish, InMemoryStore, Start, Transition, Write, Written,
+};
+
+/// "One write on one instance" after another has the answers and the effects of the model.
+pub async fn a_long_history_agrees_with_the_model(store: &Subject) {
+    History::new(store, 0x5eed).await.run(300, 1).await;
+}
+
+/// Another history, since one may miss what another finds.
+pub async fn a_second_long_history_agrees_with_the_model(store: &Subject) {
+    History::new(store, 2026).await.run(300, 1).await;
+}
+
+/// "A batch of writes" has the answers and the effects of the model, write by write.
+pub async fn a_long_history_of_batches_agrees_with_the_model(store: &Subject) {
+    History::new(store, 42).await.run(150, 3).await;
+}
+
+/// Small, repeatable random numbers (`SplitMix64`).
+#[derive(Debug)]
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        usize::try_from(mixed % sides as u64).expect("less than the number of sides")
+    }
+
+    fn one_in(&mut self, sides: usize) -> bool {
+        self.roll(sides) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len())].clone()
+    }
+
+    fn version(&mut self) -> u32 {
+        self.pick(&[1, 2, 3])
+    }
+
+    fn due(&mut self) -> Due {
+        self.pick(&[Due::Now, Due::At(Timestamp::UNIX_EPOCH), Due::After(HOUR), Due::At(Timestamp::MAX)])
+    }
+
+    fn ending(&mut self, word: &str) -> Ending {
+        match self.roll(8) {
+            0 => Ending::Succeeded(text(self.version(), word)),
+            1 => Ending::Failed(format!("\"{word}\"")),
+            2 | 3 => Ending::Postponed(self.due()),
+            4 => Ending::Suspended { message_count: 0 },
+            5 => Ending::Suspended { message_count: 1 },
+            6 => Ending::Released,
+            _ => Ending::Lost,
+        }
+    }
+
+    fn transition(&mut self, replica: ReplicaId, word: &str) -> Transition {
+        match self.roll(6) {
+            0 | 1 => Transition::Keep,
+            2 => Transition::Run(replica),
+            3 => Transition::Wait(self.due()),
+            4 => Transition::Succeed(text(self.version(), word)),
+            _ => Transition::Fail(format!("\"{word}\"")),
+        }
+    }
+}
+
+/// The same steps on two stores.
+struct History {
+    store: Subject,
+    model: Subject,
+    dice: Dice,
+    ids: Vec<FunctionId>,
+    replicas: Vec<Replica>,
+}
+
+impl History {
+    async fn new(store: &Subject, seed: u64) -> Self {
+        let model = InMemoryStore::new().subject().expect("it needs no server");
+        let replicas = vec![given::replica(HOUR, &[TYPE]), given::replica(HOUR, &[TYPE])];
+        for replica in &replicas {
+            store.join(replica).await;
+            model.join(replica).await;
+        }
+        let ids = vec![given::id("a"), given::id("A"), given::id("b")];
+        Self { store: store.clone(), model, dice: Dice(seed), ids, replicas }
+    }
+
+    async fn run(&mut self, steps: usize, most: usize) {
+        for step in 0..steps {
+            let told = match self.dice.roll(10) {
+                0 => self.claim().await,
+                1 => self.release().await,
+                2 if self.dice.one_in(3) => self.join_or_leave().await,
+                _ => self.write(most, &format!("step {step}")).await,
+            };
+            let stored = self.store.get(&self.ids).await.expect("the store is there");
+            let expected = self.model.get(&self.ids).await.expect("memory is there");
+            for (stored, expected) in stored.into_iter().zip(expected) {
+                assert_eq!(stored.map(timeless), expected.map(timeless), "after step {step}: {told}");
+            }
+        }
+    }
+
+    async fn write(&mut self, most: usize, word: &str) -> String {
+        let mut ids = self.ids.clone();
+        let mut batch = Vec::new();
+        for _ in 0..=self.dice.roll(most) {
+            let id = ids.remove(self.dice.roll(ids.len()));
+            batch.push(self.one(&id, word).await);
+        }
+        let answers = self.store.write(&batch).await.expect("the store is there");
+        let expected = self.model.write(&batch).await.expect("memory is there");
+        let answers: Vec<_> = answers.into_iter().map(timeless_answer).collect();
+        assert_eq!(answers, expected.into_iter().map(timeless_answer).collect::<Vec<_>>(), "to {batch:?}");
+        format!("{batch:?}")
+    }
+
+    /// A write that often, and not always, meets the guard of the instance.
+    async fn one(&mut self, id: &FunctionId, word: &str) -> Write {
+        let dice = &mut self.dice;
+        let replica = dice.pick(&self.replicas).id;
+        let Some(mut row) = self.model.find(id).await else {
+            let start = if dice.one_in(2) { Start::Running(replica) } else { Start::Waiting(dice.due()) };
+            let scrapbook = dice.one_in(3).then(|| text(1, word));
+            let create = Create { id: id.clone(), scrapbook, ..given::create("", start) };
+            return Write::Create(Create { param: text(dice.version(), word), ..create });
+        };
+        if dice.one_in(6) {
+            row.epoch = Epoch::new(row.epoch.as_i64() + dice.pick(&[-1, 1]));
+        }
+        row.owner = if dice.one_in(8) { Some(replica) } else { row.owner.or(Some(replica)) };
+        let data = dice.one_in(2).then(|| text(dice.version(), word));
+        match dice.roll(9) {
+            0 => Write::Create(Create { id: id.clone(), ..given::create("", Start::Waiting(Due::Now)) }),
+            1 | 2 => Write::Save(save(&row, text(dice.version(), word))),
+            3..=5 => Write::Finish(Finish { scrapbook: data, ..finish(&row, dice.ending(word)) }),
+            6 | 7 => {
+                let param = dice.one_in(3).then(|| text(dice.version(), word));
+                Write::Edit(Edit { param, scrapbook: data, ..edit(&row, dice.transition(replica, word)) })
+            }
+            _ => Write::Delete(Delete { id: id.clone(), epoch: row.epoch }),
+        }
+    }
+
+    async fn claim(&mut self) -> String {
+        let replica = self.dice.pick(&self.replicas).id;
+        let kinds = [Claimable {
+            param_version: self.dice.version(),
+            scrapbook_version: self.dice.version() - 1,
+            ..kind(TYPE)
+        }];
+        let claimed = self.store.claim_of(replica, &kinds, 9).await;
+        let expected = self.model.claim_of(replica, &kinds, 9).await;
+        let claimed: Vec<_> = claimed.into_iter().map(timeless).collect();
+        assert_eq!(claimed, expected.into_iter().map(timeless).collect::<Vec<_>>(), "{kinds:?}");
+        format!("a claim of {kinds:?}")
+    }
+
+    async fn release(&mut self) -> String {
+        let released = self.store.release_dead().await.expect("the store is there");
+        assert_eq!(released, self.model.release_dead().await.expect("memory is there"));
+        format!("a release of {released}")
+    }
+
+    async fn join_or_leave(&mut self) -> String {
+        let replica = self.dice.pick(&self.replicas);
+        let joins = self.dice.one_in(2);
+        for store in [&self.store, &self.model] {
+            if joins {
+                store.join(&replica).await;
+            } else {
+                store.leave(replica.id).await;
+            }
+        }
+        format!("{} {}", replica.id, if joins { "joined" } else { "left" })
+    }
+}
+
+/// Two clocks differ; whether there is a time does not.
+fn timeless(row: StoredFunction) -> StoredFunction {
+    let some = |time: Option<Timestamp>| time.map(|_| Timestamp::UNIX_EPOCH);
+    StoredFunction {
+        due_at: some(row.due_at),
+        completed_at: some(row.completed_at),
+        created_at: Timestamp::UNIX_EPOCH,
+        updated_at: Timestamp::UNIX_EPOCH,
+        ..row
+    }
+}
+
+fn timeless_answer(answer: Written) -> Written {
+    match answer {
+        Written::Exists(row) => Written::Exists(Box::new(timeless(*row))),
+        answer => answer,
+    }
+}
