@@ -67,7 +67,7 @@ async fn shut_down(runtime: &Runtime, worked: &anyhow::Result<Ended>) -> anyhow:
         );
     }
     tokio::select! {
-        stopped = runtime.shutdown() => Ok(stopped?),
+        stopped = runtime.shutdown() => Ok(stopped.map(|_| ())?),
         () = interrupted() => process::exit(130),
     }
 }

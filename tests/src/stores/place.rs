@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use resilient::{InMemoryStore, Store, StoreError};
-use resilient_sqlx::SqliteStore;
+use resilient_sqlx::{PostgresOptions, SqliteStore};
 use uuid::Uuid;
 
 use crate::report::{Use, record};
@@ -70,7 +70,10 @@ impl Place {
         Ok(match self {
             Self::Memory(store) => Arc::new(store.clone()),
             Self::Sqlite(file) => Arc::new(SqliteStore::open(&file.url).await?),
-            Self::Postgres(_) | Self::MySql(_) => {
+            Self::Postgres(tables) => {
+                Arc::new(PostgresOptions::new(&tables.url).table_prefix(&tables.prefix).connect().await?)
+            }
+            Self::MySql(_) => {
                 return Err(StoreError::permanent("this build has no store but the one in memory"));
             }
         })
