@@ -5,14 +5,20 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// What is done with each new connection before it is used.
+pub(crate) type Greeting<C> =
+    for<'c> fn(&'c mut C) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + 'c>>;
+
 /// At most so many connections, opened when they are needed, kept for ever.
 pub(crate) struct Pool<C: Connection> {
     options: C::Options,
+    greeting: Option<Greeting<C>>,
     idle: Mutex<Vec<C>>,
     permits: Semaphore,
 }
@@ -20,7 +26,13 @@ pub(crate) struct Pool<C: Connection> {
 impl<C: Connection> Pool<C> {
     pub(crate) fn new(options: C::Options, size: u32) -> Self {
         let size = usize::try_from(size.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { options, idle: Mutex::default(), permits: Semaphore::new(size) }
+        Self { options, greeting: None, idle: Mutex::default(), permits: Semaphore::new(size) }
+    }
+
+    /// With something to do with each new connection.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn greeting(self, greeting: Greeting<C>) -> Self {
+        Self { greeting: Some(greeting), ..self }
     }
 
     /// A connection for one operation.
@@ -36,7 +48,11 @@ impl<C: Connection> Pool<C> {
 
     /// A connection that this pool does not count.
     pub(crate) async fn connect(&self) -> Result<C, sqlx::Error> {
-        self.options.connect().await
+        let mut connection = self.options.connect().await?;
+        if let Some(greeting) = self.greeting {
+            greeting(&mut connection).await?;
+        }
+        Ok(connection)
     }
 
     /// Forgets the idle connections: when one broke, the others most likely did too.
