@@ -112,3 +112,38 @@ impl FromIterator<Piece> for Rows {
         Self(text)
     }
 }
+
+/// For databases whose statements on a single row do better without rows of their own.
+#[cfg(feature = "mysql")]
+impl Sql {
+    /// The statement with a placeholder in the place of each column of `i`, and these columns in their order.
+    pub(crate) fn with_values(&self, column: impl Fn(&str) -> Option<usize>) -> (Self, Vec<usize>) {
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let (mut text, mut order, mut rest) = (String::new(), Vec::new(), &*self.0);
+        while let Some(at) = rest.find("i.") {
+            let (before, found) = rest.split_at(at);
+            let (mark, after) = found.split_at(2);
+            let (name, beyond) = after.split_at(after.find(|next| !is_letter(next)).unwrap_or(after.len()));
+            let place = if before.ends_with(is_letter) { None } else { column(name) };
+            text.push_str(before);
+            text.push_str(if place.is_some() { "?" } else { mark });
+            rest = if place.is_some() { beyond } else { after };
+            order.extend(place);
+        }
+        text.push_str(rest);
+        (Self(text.into()), order)
+    }
+}
+
+#[cfg(all(test, feature = "mysql"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_in_the_place_of_columns() {
+        let sql = Sql("update t set a = i.a, b = i.b + i.a where hi.a = i.c and i.b_2 = 'i.'".into());
+        let (sql, order) = sql.with_values(|name| ["a", "b"].iter().position(|column| *column == name));
+        assert_eq!(&*sql.0, "update t set a = ?, b = ? + ? where hi.a = i.c and i.b_2 = 'i.'");
+        assert_eq!(order, [0, 1, 0]);
+    }
+}
