@@ -171,6 +171,8 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         "sqlite" => Ok(Arc::new(crate::SqliteStore::open(url).await?)),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(crate::PostgresStore::connect(url).await?)),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Arc::new(crate::MySqlStore::connect(url).await?)),
         #[cfg(not(feature = "sqlite"))]
         "sqlite" => Err(not_compiled("sqlite")),
         #[cfg(not(feature = "postgres"))]

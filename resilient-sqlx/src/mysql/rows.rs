@@ -1,0 +1,134 @@
+//! Statements over rows, and their values.
+
+use sqlx::mysql::MySqlArguments;
+use sqlx::query::Query;
+use sqlx::{MySql, MySqlConnection};
+
+use super::statements::{GUARD_ERROR, Template};
+use crate::row::{Record, Value};
+use crate::sql::{Dialect, Piece, Rows, Sql};
+use crate::statements::Kind;
+
+/// The columns of rows.
+pub(super) type Columns = &'static [(&'static str, Kind)];
+
+/// The rows of the longest statement are two to the power of this.
+const SIZES: u32 = 8;
+
+/// So many bytes of values go into one statement, if it is not a single row: servers take packets of 16 MiB and more.
+const MOST_BYTES: usize = 4 << 20;
+
+/// `Duplicate entry`: there is such a row already.
+const DUPLICATE: u16 = 1062;
+
+/// A statement over rows, finished for one row and for 2, 4, 8 … rows.
+///
+/// Between these sizes rows with empty ids fill up, so that a connection keeps few prepared statements.
+#[derive(Debug)]
+pub(super) struct ByRows {
+    one: Sql,
+    /// Which column each placeholder of `one` stands for.
+    order: Vec<usize>,
+    many: Vec<Sql>,
+    columns: Columns,
+}
+
+impl ByRows {
+    pub(super) fn new(dialect: &Dialect, columns: Columns, template: Template) -> Self {
+        let (one, order) = dialect
+            .sql(template.one)
+            .with_values(|name| columns.iter().position(|(column, _)| *column == name));
+        let many = template.many.map_or_else(Vec::new, |many| {
+            (1..=SIZES).map(|size| dialect.with_rows(many, &selects(columns, 1 << size))).collect()
+        });
+        Self { one, order, many, columns }
+    }
+
+    /// Cuts records into pieces for one statement each.
+    pub(super) fn cut<'a, R: Record + 'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a R>,
+    ) -> Vec<Vec<Vec<Value<'a>>>> {
+        let most_rows = 1 << self.many.len();
+        let mut pieces: Vec<Vec<Vec<Value<'a>>>> = Vec::new();
+        let mut bytes = 0;
+        for record in records {
+            let row = record.values();
+            bytes += size(&row);
+            match pieces.last_mut() {
+                Some(piece) if piece.len() < most_rows && bytes <= MOST_BYTES => piece.push(row),
+                _ => {
+                    bytes = size(&row);
+                    pieces.push(vec![row]);
+                }
+            }
+        }
+        pieces
+    }
+
+    /// The statement with its values.
+    pub(super) fn query(&self, rows: &[Vec<Value<'_>>]) -> Query<'static, MySql, MySqlArguments> {
+        if let [row] = rows {
+            let values = self.order.iter().filter_map(|column| row.get(*column));
+            return values.fold(self.one.query(), bind);
+        }
+        let places = rows.len().next_power_of_two();
+        let sql = self.many.iter().zip(1_u32..).find(|(_, size)| 1 << size == places);
+        let query = sql.map_or(&self.one, |(sql, _)| sql).query();
+        let query = rows.iter().flatten().fold(query, bind);
+        let empty = Value::text("");
+        (rows.len()..places).flat_map(|_| self.columns).fold(query, |query, (_, kind)| match kind {
+            Kind::Text => bind(query, &empty),
+            Kind::Number => query.bind(None::<i64>),
+        })
+    }
+
+    /// Writes rows; answers whether all of them were written. If not, none was.
+    pub(super) async fn write(
+        &self,
+        connection: &mut MySqlConnection,
+        rows: &[Vec<Value<'_>>],
+    ) -> Result<bool, sqlx::Error> {
+        match self.query(rows).execute(connection).await {
+            Ok(done) => Ok(usize::try_from(done.rows_affected()) == Ok(rows.len())),
+            Err(error) => match number(&error) {
+                Some(DUPLICATE) => Ok(false),
+                Some(GUARD_ERROR) if rows.len() > 1 => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+/// The number of an error of the server.
+pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+/// `select ? as a, ? as b union all select ?, ?`
+fn selects(columns: Columns, rows: usize) -> Rows {
+    let first = columns.iter().enumerate().flat_map(|(index, (name, _))| {
+        let separator = if index == 0 { "select ? as " } else { ", ? as " };
+        [Piece::Text(separator), Piece::Text(name)]
+    });
+    let others = (1..rows).flat_map(|_| {
+        let values = (1..columns.len()).map(|_| Piece::Text(", ?"));
+        [Piece::Text(" union all select ?")].into_iter().chain(values)
+    });
+    first.chain(others).collect()
+}
+
+fn size(row: &[Value<'_>]) -> usize {
+    row.iter().map(|value| 8 + value.as_text().map_or(0, str::len)).sum()
+}
+
+fn bind(
+    query: Query<'static, MySql, MySqlArguments>,
+    value: &Value<'_>,
+) -> Query<'static, MySql, MySqlArguments> {
+    match value {
+        Value::Text(text) => query.bind(text.as_deref()),
+        Value::Number(number) => query.bind(*number),
+    }
+}

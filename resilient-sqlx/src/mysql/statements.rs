@@ -1,0 +1,344 @@
+//! The SQL of MySQL and MariaDB.
+//!
+//! Neither `update … returning` nor `insert … on conflict do nothing` exists here, and the number of affected rows does
+//! not tell which ones they were. So a statement over many rows is all or nothing: a row whose guard does not hold
+//! makes it fail with [`GUARD_ERROR`], by an addition that overflows, and the caller looks at the rows one by one.
+//! `insert ignore` cuts what is too long, and `on duplicate key update` does not tell who created a row.
+//!
+//! `set` clauses are evaluated from left to right: what reads a column stands before what writes it.
+
+use resilient::Filter;
+
+use super::rows::{ByRows, Columns};
+use crate::schema::{Migration, Prefix};
+use crate::sql::{Dialect, Piece, Rows, Sql};
+use crate::statements::{self, Kind, WORDS};
+
+/// `BIGINT value is out of range`: the guard of one of many rows did not hold.
+pub(super) const GUARD_ERROR: u16 = 1690;
+
+/// The steps of the schema.
+pub(super) const MIGRATIONS: &[Migration] = &[(1, include_str!("../../migrations/mysql/0001_functions.sql"))];
+
+/// Words that use shared ones.
+const OWN_WORDS: &[(&str, &str)] = &[
+    (
+        "{create_columns}",
+        "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, param_version, \
+         scrapbook, scrapbook_version, message_count, created_at, updated_at",
+    ),
+    (
+        "{create_values}",
+        "i.in_type, i.in_id, i.status, 0, i.owner, i.attempts, 0, if(i.status = 1, {due}, null), i.version, \
+         i.param, i.param_version, i.scrapbook, i.scrapbook_version, 0, {now}, {now}",
+    ),
+    (
+        "{save}",
+        "f.scrapbook = i.scrapbook, f.scrapbook_version = i.scrapbook_version, f.crashes = 0, f.updated_at = {now}",
+    ),
+    ("{save_guard}", "{owned} and i.scrapbook_version >= coalesce(f.scrapbook_version, 0)"),
+    (
+        "{finish}",
+        "f.attempts = if(i.hand_over = 1, greatest(f.attempts - 1, 0), f.attempts), \
+         f.crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {one_crash_more} end, \
+         f.due_at = if(i.status = 1, {due}, null), {keep_scrapbook}, \
+         f.result = i.result, f.result_version = i.result_version, f.failure = i.failure, \
+         f.completed_at = if(i.status >= 3, {now}, null), {step}, f.owner = null, f.status = i.status",
+    ),
+    (
+        "{finish_guard}",
+        "{owned} and coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0) \
+         and (i.message_count is null or i.message_count = f.message_count)",
+    ),
+    (
+        "{run}",
+        "f.attempts = {one_attempt_more}, f.due_at = null, f.updated_at = i.now, f.epoch = {next_epoch}, \
+         f.owner = i.owner, f.status = 0",
+    ),
+    (
+        "{keep_scrapbook}",
+        "f.scrapbook = coalesce(i.scrapbook, f.scrapbook), \
+         f.scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version)",
+    ),
+    ("{step}", "f.updated_at = {now}, f.epoch = {next_epoch}"),
+    ("{unless}", "where length(i.in_type) = 0 or if("),
+    ("{else_fail}", ", 1, 9223372036854775807 + length(i.in_type))"),
+    (
+        "{fits}",
+        "f.status in (1, 2) and f.param_version <= ? \
+         and (f.scrapbook_version is null or f.scrapbook_version <= ?)",
+    ),
+    (
+        "{is_dead}",
+        "not exists (select 1 from {replicas} as r join {replica_types} as t on t.replica_id = r.id \
+         where r.id = d.owner and t.type_id = d.type_id and t.version = d.version \
+         and {now} - r.heartbeat_at <= t.lease)",
+    ),
+    ("{one_attempt_more}", "least(f.attempts + 1, 4294967295)"),
+    ("{one_crash_more}", "least(f.crashes + 1, 4294967295)"),
+    (
+        "{columns}",
+        "convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), f.status, f.epoch, \
+         convert(f.owner using utf8mb4), f.attempts, f.crashes, f.due_at, f.version, f.param, f.param_version, \
+         f.scrapbook, f.scrapbook_version, f.result, f.result_version, f.failure, f.message_count, f.created_at, \
+         f.updated_at, f.completed_at",
+    ),
+    ("{overview}", "{quote}{prefix}_overview{quote}"),
+    ("{epoch}", "timestamp '1970-01-01 00:00:00.000000'"),
+];
+
+/// Time, in words that come after the shared ones.
+const LATE_WORDS: &[(&str, &str)] = &[
+    ("{now}", "timestampdiff(microsecond, '1970-01-01', utc_timestamp(6))"),
+    // While a statement waits for a lock, `utc_timestamp` stands still and this goes on.
+    ("{this_moment}", "timestampdiff(microsecond, '1970-01-01', sysdate(6))"),
+    ("{least}", "least"),
+    ("{greatest}", "greatest"),
+];
+
+/// A statement over rows `i`, in one form for a single row and one for many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Template {
+    /// For one row: its columns stand where they are needed, and the number of affected rows is the answer.
+    pub(super) one: &'static str,
+    /// For many rows.
+    pub(super) many: Option<&'static str>,
+}
+
+const CREATE: Template = Template {
+    one: "insert into {functions} ({create_columns}) values ({create_values})",
+    many: Some(
+        "insert into {functions} ({create_columns}) select {create_values} from ({rows}) as i \
+         where length(i.in_type) > 0",
+    ),
+};
+
+const SAVE: Template = Template {
+    one: "update {functions} as f set {save} where {save_guard}",
+    many: Some(
+        "update ({rows}) as i left join {functions} as f on {same} set {save} {unless}{save_guard}{else_fail}",
+    ),
+};
+
+const FINISH: Template = Template {
+    one: "update {functions} as f set {finish} where {finish_guard}",
+    many: Some(
+        "update ({rows}) as i left join {functions} as f on {same} set {finish} {unless}{finish_guard}{else_fail}",
+    ),
+};
+
+/// Takes rows that are locked already.
+const TAKE: Template = Template {
+    one: "update {functions} as f set {run} where {same} and f.status in (1, 2)",
+    many: Some(
+        "update ({rows}) as i left join {functions} as f on {same} set {run} \
+         {unless}f.status in (1, 2){else_fail}",
+    ),
+};
+
+const READ: Template = Template {
+    one: "select {columns} from {functions} as f where {same}",
+    many: Some("select {columns} from ({rows}) as i straight_join {functions} as f on {same}"),
+};
+
+/// Reads rows and locks them, in the order in which they are named.
+const LOCK: Template = Template {
+    one: "select {columns} from {functions} as f where {same} for update",
+    many: Some("select {columns} from ({rows}) as i straight_join {functions} as f on {same} for update"),
+};
+
+const EDIT: Template = Template {
+    one: "update {functions} as f set \
+     f.attempts = if(i.status <=> 0, {one_attempt_more}, f.attempts), f.crashes = 0, \
+     f.due_at = case when i.status = 1 then {due} when i.status is not null then null \
+     when f.status = 0 then {now} else f.due_at end, \
+     f.param = coalesce(i.param, f.param), f.param_version = coalesce(i.param_version, f.param_version), \
+     {keep_scrapbook}, f.result = if(i.status is null, f.result, i.result), \
+     f.result_version = if(i.status is null, f.result_version, i.result_version), \
+     f.failure = if(i.status is null, f.failure, i.failure), \
+     f.completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end, {step}, \
+     f.owner = i.owner, f.status = coalesce(i.status, if(f.status = 0, 1, f.status)) \
+     where {same} and f.epoch = i.epoch and (i.owner is null or exists ( \
+     select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease))",
+    many: None,
+};
+
+const DELETE: Template = Template {
+    one: "delete from {functions} where type_id = i.in_type and instance_id = i.in_id and epoch = i.epoch",
+    many: None,
+};
+
+/// Whether work of one kind is due; without a lock, and so many of these in one statement as there are kinds.
+///
+/// The kind stands in it as a constant: as a join, all rows of the kind would be read instead of a range of the index.
+const IS_DUE: [&str; 2] = [
+    "(select ",
+    " from {functions} as f force index (due) where f.type_id = ? and f.version = ? and f.due_at <= {now} and {fits} \
+     limit 1)",
+];
+
+/// Work of one kind that is due, locked; what others have locked is theirs.
+const DUE: &str = "select {columns}, {now} from {functions} as f force index (due) \
+     where f.type_id = ? and f.version = ? and f.due_at <= {now} and {fits} \
+     and exists (select 1 from {replicas} as r where r.id = ? and {now} - r.heartbeat_at <= r.lease) \
+     order by f.due_at, f.instance_id limit ? for update skip locked";
+
+/// Owners of instances that are not live owners of them, and replicas whose lease has ended.
+const DEAD: &str = "select convert(d.owner using utf8mb4), 1 from \
+     (select distinct owner, type_id, version from {functions} where owner is not null) as d where {is_dead} \
+     union select convert(r.id using utf8mb4), 0 from {replicas} as r where {now} - r.heartbeat_at > r.lease";
+
+/// Makes instances without a live owner due; the owners go in between.
+const RELEASE: [&str; 2] = [
+    "update {functions} as d force index (executing) set d.crashes = least(d.crashes + 1, 4294967295), \
+     d.due_at = {now}, d.updated_at = {now}, d.epoch = least(d.epoch, 9223372036854775806) + 1, d.owner = null, \
+     d.status = 1 where d.status = 0 and d.owner ",
+    " and {is_dead}",
+];
+
+const FORGET: &str = "delete r, t from {replicas} as r left join {replica_types} as t on t.replica_id = r.id \
+     where {now} - r.heartbeat_at > r.lease";
+
+const REPLICAS: &str = "select convert(r.id using utf8mb4), r.lease, r.host, r.pid, r.app_version, \
+     r.started_at, r.heartbeat_at, convert(t.type_id using utf8mb4), t.version, t.lease from {replicas} as r \
+     left join {replica_types} as t on t.replica_id = r.id where {now} - r.heartbeat_at <= r.lease \
+     order by r.started_at, r.id, t.position";
+
+const JOIN: Template = Template {
+    one: "insert into {replicas} (id, lease, host, pid, app_version, started_at, heartbeat_at) \
+     values (i.replica_id, i.lease, i.host, i.pid, i.app_version, {now}, {now})",
+    many: None,
+};
+
+const JOIN_TYPES: Template = Template {
+    one: "insert into {replica_types} (replica_id, position, type_id, version, lease) \
+         values (i.replica_id, i.position, i.type_id, i.version, i.lease)",
+    many: Some(
+        "insert into {replica_types} (replica_id, position, type_id, version, lease) \
+         select i.replica_id, i.position, i.type_id, i.version, i.lease from ({rows}) as i \
+         where length(i.replica_id) > 0",
+    ),
+};
+
+const BEAT: &str = "update {replicas} set heartbeat_at = {this_moment} \
+     where id = ? and {this_moment} - heartbeat_at <= lease";
+
+const LEAVE: &str =
+    "delete r, t from {replicas} as r left join {replica_types} as t on t.replica_id = r.id where r.id = ?";
+
+const TAKE_COLUMNS: Columns =
+    &[("in_type", Kind::Text), ("in_id", Kind::Text), ("owner", Kind::Text), ("now", Kind::Number)];
+
+/// While one replica migrates, the others wait: a change of the schema is not part of a transaction here.
+const LOCK_SCHEMA: &str = "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 60)";
+
+const SCHEMA: &str = "create table if not exists {schema} ( \
+     version bigint not null primary key comment 'the version that a step of the schema led to', \
+     applied_at bigint not null comment 'when it was applied') engine = InnoDB";
+
+const RECORDED: &str = "select coalesce(max(version), 0) from {schema}";
+
+const RECORD: &str = "insert into {schema} (version, applied_at) values (?, {now})";
+
+/// Answers 1 when rows are counted that were found, and 0 when only those are that were changed.
+const COUNT_FOUND: &str = "update {schema} set applied_at = applied_at where version = ?";
+
+const NOT_INNODB: &str = "select table_name from information_schema.tables where table_schema = database() \
+     and table_name in ('{prefix}_functions', '{prefix}_replicas', '{prefix}_replica_types', '{prefix}_schema') \
+     and engine <> 'InnoDB' limit 1";
+
+/// The most owners that are named in a release.
+pub(super) const MOST_OWNERS: usize = 64;
+
+/// All statements, with their table names.
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) prefix: Prefix,
+    dialect: Dialect,
+    pub(super) create: ByRows,
+    pub(super) save: ByRows,
+    pub(super) finish: ByRows,
+    pub(super) edit: ByRows,
+    pub(super) delete: ByRows,
+    pub(super) take: ByRows,
+    pub(super) read: ByRows,
+    pub(super) lock: ByRows,
+    pub(super) join: ByRows,
+    pub(super) join_types: ByRows,
+    pub(super) due: Sql,
+    pub(super) dead: Sql,
+    pub(super) forget: Sql,
+    pub(super) replicas: Sql,
+    pub(super) beat: Sql,
+    pub(super) leave: Sql,
+    pub(super) lock_schema: Sql,
+    pub(super) schema: Sql,
+    pub(super) recorded: Sql,
+    pub(super) record: Sql,
+    pub(super) count_found: Sql,
+    pub(super) not_innodb: Sql,
+}
+
+impl Statements {
+    pub(super) fn new(prefix: &Prefix) -> Self {
+        let dialect = Dialect::new(prefix, "?", &[OWN_WORDS, WORDS, LATE_WORDS]);
+        let by_rows = |columns, template| ByRows::new(&dialect, columns, template);
+        Self {
+            prefix: prefix.clone(),
+            create: by_rows(statements::CREATE.columns, CREATE),
+            save: by_rows(statements::SAVE.columns, SAVE),
+            finish: by_rows(statements::FINISH.columns, FINISH),
+            edit: by_rows(statements::EDIT.columns, EDIT),
+            delete: by_rows(statements::DELETE_COLUMNS, DELETE),
+            take: by_rows(TAKE_COLUMNS, TAKE),
+            read: by_rows(statements::READ.columns, READ),
+            lock: by_rows(statements::READ.columns, LOCK),
+            join: by_rows(statements::JOIN.columns, JOIN),
+            join_types: by_rows(statements::JOIN_TYPES.columns, JOIN_TYPES),
+            due: dialect.sql(DUE),
+            dead: dialect.sql(DEAD),
+            forget: dialect.sql(FORGET),
+            replicas: dialect.sql(REPLICAS),
+            beat: dialect.sql(BEAT),
+            leave: dialect.sql(LEAVE),
+            lock_schema: dialect.sql(LOCK_SCHEMA),
+            schema: dialect.sql(SCHEMA),
+            recorded: dialect.sql(RECORDED),
+            record: dialect.sql(RECORD),
+            count_found: dialect.sql(COUNT_FOUND),
+            not_innodb: dialect.sql(NOT_INNODB),
+            dialect,
+        }
+    }
+
+    pub(super) fn list(&self, filter: &Filter) -> Sql {
+        statements::list(&self.dialect, filter)
+    }
+
+    pub(super) fn migration(&self, script: &'static str) -> Sql {
+        self.dialect.sql(script)
+    }
+
+    /// Which of so many kinds have work that is due: their numbers, counted from 0.
+    pub(super) fn any_due(&self, kinds: usize) -> Sql {
+        let [before, after] = IS_DUE.map(Piece::Text);
+        let parts = (0..kinds).flat_map(|kind| {
+            let separator = if kind == 0 { "" } else { " union all " };
+            [Piece::Text(separator), before, Piece::Number(kind), after]
+        });
+        self.dialect.with_rows("{rows}", &parts.collect())
+    }
+
+    /// The release of what so many dead owners ran; for more than a statement names, all rows are looked at.
+    pub(super) fn release(&self, owners: usize) -> Sql {
+        let [before, after] = RELEASE.map(Piece::Text);
+        let list = if owners > MOST_OWNERS {
+            vec![Piece::Text("is not null")]
+        } else {
+            let more = (1..owners).map(|_| Piece::Text(", ?"));
+            [Piece::Text("in (?")].into_iter().chain(more).chain([Piece::Text(")")]).collect()
+        };
+        let parts: Rows = [before].into_iter().chain(list).chain([after]).collect();
+        self.dialect.with_rows("{rows}", &parts)
+    }
+}
