@@ -1,9 +1,23 @@
 //! The promises of a store, on every store.
 
-mod memory {
-    async fn open() -> resilient::InMemoryStore {
-        resilient::InMemoryStore::new()
-    }
+use resilient_tests::{Kind, open};
 
-    resilient::store_conformance!(open());
+mod memory {
+    use super::{Kind, open};
+    resilient::store_conformance!(open(Kind::Memory));
+}
+
+mod sqlite {
+    use super::{Kind, open};
+    resilient::store_conformance!(open(Kind::Sqlite));
+}
+
+mod postgres {
+    use super::{Kind, open};
+    resilient::store_conformance!(open(Kind::Postgres));
+}
+
+mod mysql {
+    use super::{Kind, open};
+    resilient::store_conformance!(open(Kind::MySql));
 }

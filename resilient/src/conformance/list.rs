@@ -189,6 +189,7 @@ pub async fn pages_show_everything_once(store: &Subject) {
                 break;
             }
             seen.extend(page);
+            assert!(seen.len() <= ids.len(), "pages of {limit} repeat something: {seen:?}");
         }
         assert_eq!(seen, ids, "in pages of {limit}");
     }

@@ -18,6 +18,7 @@ async fn drain(store: &Subject, replica: ReplicaId, limit: u32) -> Vec<StoredFun
             return all;
         }
         all.extend(rows);
+        assert!(all.len() <= 1000, "the same work is claimed again and again");
     }
 }
 
@@ -127,6 +128,11 @@ pub async fn a_claim_and_a_delete_do_not_overwrite_each_other(store: &Subject) {
     }
 }
 
+/// A sweep may leave out what is being written at that moment; the next one finds it.
+async fn again(store: &Subject) -> u64 {
+    store.release_dead().await.expect("the store is there")
+}
+
 /// Of a save and a release, one comes first: a save that was answered `Done` is not lost by the release.
 pub async fn a_save_and_a_release_do_not_overwrite_each_other(store: &Subject) {
     for number in 0..20 {
@@ -135,7 +141,7 @@ pub async fn a_save_and_a_release_do_not_overwrite_each_other(store: &Subject) {
         let (one, other) = (store.clone(), store.clone());
         let first = async move { retry(|| one.write(&batch)).await };
         let (saved, count) = both(first, async move { retry(|| other.release_dead()).await }).await;
-        assert_eq!(count, 1, "its owner is dead in any case");
+        assert_eq!(count + again(store).await, 1, "its owner is dead in any case");
         let row = store.row(&run.id).await;
         assert_eq!((row.status, row.epoch, row.crashes), (Status::Postponed, Epoch::new(1), 1));
         match saved[..] {
@@ -154,6 +160,7 @@ pub async fn an_end_and_a_release_do_not_overwrite_each_other(store: &Subject) {
         let (one, other) = (store.clone(), store.clone());
         let first = async move { retry(|| one.write(&batch)).await };
         let (ended, count) = both(first, async move { retry(|| other.release_dead()).await }).await;
+        let count = count + again(store).await;
         let row = store.row(&run.id).await;
         assert_eq!(row.epoch, Epoch::new(1), "one of both");
         match ended[..] {
@@ -235,7 +242,7 @@ pub async fn a_beat_and_a_release_agree_on_the_dead(store: &Subject) {
     let (alive, released) =
         both(async move { one.beat(lapsed).await }, async move { retry(|| other.release_dead()).await })
             .await;
-    assert_eq!((alive, released), (false, 1));
+    assert_eq!((alive, released + again(store).await), (false, 1));
     assert!(!store.is_alive(lapsed).await);
     assert_eq!(store.row(&run.id).await.status, Status::Postponed);
 }
