@@ -112,8 +112,9 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // With the features of `tests/run`, so that nothing below the demo is compiled again.
         let build = Command::new(cargo)
-            .args(["build", "--package", "resilient-examples", "--bin", "resilient-examples"])
+            .args(["build", "--workspace", "--all-features", "--bin", "resilient-examples"])
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
