@@ -128,7 +128,7 @@ fn inventory(done: &[Order], open: &[Order], known: &HashMap<String, Status>) ->
     let begun = open.iter().filter(|order| known.contains_key(&order.id)).count();
     format!(
         "{} orders: {} already finished by earlier runs ({failed} of them failed, for a person), \
-         {begun} handed over by them and not finished, {} new",
+         {begun} scheduled by them and not finished, {} new",
         done.len() + open.len(),
         done.len(),
         open.len() - begun,
