@@ -20,6 +20,7 @@ mod services;
 mod stored;
 mod tables;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -30,13 +31,20 @@ use crate::place::Place;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    trace();
     execute(Cli::parse()).await.unwrap_or_else(|err| {
         console::remark(format_args!("error: {err:#}"));
         // Not 1: that is kept for broken promises.
         ExitCode::from(2)
     })
+}
+
+/// Tells of trouble in the background. Orders that fail are told of at the end, so not here; see all with `RUST_LOG=debug`.
+fn trace() {
+    let filter = EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("warn,resilient::invocation=error"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    subscriber.with_ansi(io::stderr().is_terminal()).init();
 }
 
 async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -14,6 +14,9 @@ use crate::services::ledger::{Books, Tally};
 use crate::stored::{self, StoredOrder};
 use crate::tables::table;
 
+/// More failed orders than this are not told one by one.
+const MOST_SHOWN: usize = 20;
+
 /// What the run knows and the database does not.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
@@ -34,9 +37,7 @@ pub(crate) async fn report(place: &Place, store: &dyn Store, run: &Run<'_>) -> a
 
     say(summary(&figures, &ours));
     say(format_args!("The ledger is {}.", place.ledger().display()));
-    for order in stored.iter().filter(|order| order.status() == Status::Failed) {
-        say_failed(place, order, after.order(order.id()));
-    }
+    say_failed(place, &stored, &after);
     if figures.postponed > 0 {
         let command = place.command(&run.args.same_orders());
         say(format_args!("\n{} orders are not completed; go on with: {command}", figures.postponed));
@@ -73,10 +74,18 @@ fn summary(figures: &Figures, ours: &Ours) -> comfy_table::Table {
     table
 }
 
-fn say_failed(place: &Place, order: &StoredOrder, tally: Tally) {
-    let id = order.id();
-    say(format_args!("\n{id} waits for a person: {}", order.failure().join("; because ")));
-    say(format_args!("  {}", repair_hint(place, id, tally)));
+/// What waits for a person, with the command that each order needs.
+fn say_failed(place: &Place, stored: &[StoredOrder], books: &Books) {
+    let failed: Vec<_> = stored.iter().filter(|order| order.status() == Status::Failed).collect();
+    for order in failed.iter().take(MOST_SHOWN) {
+        let why = order.failure().into_iter().next().unwrap_or_default();
+        say(format_args!("\n{} waits for a person: {why}", order.id()));
+        say(format_args!("  {}", repair_hint(place, order.id(), books.order(order.id()))));
+    }
+    if failed.len() > MOST_SHOWN {
+        let command = place.command("list --status failed");
+        say(format_args!("\n{} more wait; see them with: {command}", failed.len() - MOST_SHOWN));
+    }
 }
 
 /// What the books of logistics say, and the command that follows from it.

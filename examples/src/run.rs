@@ -67,7 +67,13 @@ async fn shut_down(runtime: &Runtime, worked: &anyhow::Result<Ended>) -> anyhow:
         );
     }
     tokio::select! {
-        stopped = runtime.shutdown() => Ok(stopped.map(|_| ())?),
+        stopped = runtime.shutdown() => match stopped?.handed_over {
+            0 => Ok(()),
+            orders => {
+                remark(format_args!("{orders} orders did not end in time and were handed over"));
+                Ok(())
+            }
+        },
         () = interrupted() => process::exit(130),
     }
 }
@@ -93,16 +99,10 @@ async fn work(
     known: &HashMap<String, Status>,
     args: &RunArgs,
 ) -> anyhow::Result<()> {
-    let total = orders.len();
     let (done, open): (Vec<_>, Vec<_>) = orders
         .into_iter()
         .partition(|order| known.get(&order.id).is_some_and(|status| status.is_completed()));
-    let begun = open.iter().filter(|order| known.contains_key(&order.id)).count();
-    say(format_args!(
-        "{total} orders: {} completed by earlier runs, {begun} begun by them, {} new",
-        done.len(),
-        open.len() - begun
-    ));
+    say(inventory(&done, &open, known));
 
     let mut progress = Progress::new(open.len(), !args.no_progress);
     let open_ids: Vec<String> = open.iter().map(|order| order.id.clone()).collect();
@@ -120,6 +120,19 @@ async fn work(
         }
     }
     Ok(())
+}
+
+/// What there is to do, and what earlier runs and other processes have done already.
+fn inventory(done: &[Order], open: &[Order], known: &HashMap<String, Status>) -> String {
+    let failed = done.iter().filter(|order| known.get(&order.id) == Some(&Status::Failed)).count();
+    let begun = open.iter().filter(|order| known.contains_key(&order.id)).count();
+    format!(
+        "{} orders: {} already finished by earlier runs ({failed} of them failed, for a person), \
+         {begun} scheduled by them and not finished, {} new",
+        done.len() + open.len(),
+        done.len(),
+        open.len() - begun,
+    )
 }
 
 /// Whether the order succeeded. Waits as long as it takes: a database that is away for a while comes back.

@@ -24,7 +24,7 @@ pub(crate) async fn for_orders(
     Ok(builder.settings(settings).discover().start().await?)
 }
 
-/// A runtime that runs nothing.
+/// A runtime that looks and mends, and runs nothing: it needs no services.
 pub(crate) async fn for_tools(store: Arc<dyn Store>) -> anyhow::Result<Runtime> {
-    Ok(Runtime::builder(store).start().await?)
+    Ok(Runtime::builder(store).take_no_work().start().await?)
 }

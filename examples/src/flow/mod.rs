@@ -36,8 +36,8 @@ pub(crate) struct OrderScrapbook {
 /// Logistics was asked, and what came of it is not known: only a person can find out.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "whether order `{order}` was shipped is not known: logistics was asked and the answer never came; \
-     find out there, then repair the order with `--shipped` or `--retry`"
+    "logistics was asked to ship order `{order}` and its answer is not known; \
+     find out what it did, then repair the order with `--shipped` or `--retry`"
 )]
 pub(crate) struct ShippingInDoubt {
     order: String,

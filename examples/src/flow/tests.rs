@@ -107,7 +107,7 @@ async fn wherever_it_crashes_an_order_is_shipped_and_paid_at_most_once() {
             Ok(_) => assert_eq!(companies.count("capture"), 1),
             Err(failure) => {
                 assert_eq!(crash_at_save, 3, "{failure}");
-                assert!(failure.starts_with("whether order `MK-1` was shipped is not known"), "{failure}");
+                assert!(failure.starts_with("logistics was asked to ship order `MK-1`"), "{failure}");
             }
         }
     }

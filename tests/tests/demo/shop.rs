@@ -112,8 +112,14 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = Command::new(cargo)
-            .args(["build", "--package", "resilient-examples", "--bin", "resilient-examples"])
+        let mut build = Command::new(cargo);
+        // Some build scripts run again when these change, and everything above them is compiled again.
+        for (name, _) in env::vars().filter(|(name, _)| is_of_this_package(name)) {
+            build.env_remove(name);
+        }
+        // With the features of `tests/run`, so that nothing below the demo is compiled twice.
+        let build = build
+            .args(["build", "--workspace", "--all-features", "--bin", "resilient-examples"])
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
@@ -125,6 +131,13 @@ fn binary() -> &'static Path {
         let binaries = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
         binaries.last().expect("cargo names the executable it built")
     })
+}
+
+/// Whether cargo has set this variable for the test's own package.
+fn is_of_this_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 /// What a process of the demo left behind.
