@@ -5,4 +5,7 @@
 //! - `invoke`: the result cache, callers in many processes, answers as typed errors, waiting through postponements.
 
 mod common;
+mod crash;
 mod invoke;
+mod outcomes;
+mod schedule;
