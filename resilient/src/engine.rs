@@ -149,21 +149,26 @@ impl Wakes {
     /// Waits until a poll makes sense: when the interval is over, or at a hint.
     pub(crate) async fn wait(&self, interval: Duration) {
         let poll = Instant::now() + interval;
-        let at = self.take_due().map_or(poll, |hint| hint.min(poll));
+        let at = self.next_hint().map_or(poll, |hint| hint.min(poll));
         tokio::select! {
             () = tokio::time::sleep_until(at) => {}
             () = self.now.notified() => {}
         }
+        self.forget_due();
     }
 
-    /// Forgets the hints that are over; answers the next one.
-    fn take_due(&self) -> Option<Instant> {
+    fn next_hint(&self) -> Option<Instant> {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).first().copied()
+    }
+
+    /// Forgets what the look that follows finds. A hint of this very instant is one of them: virtual time stands still
+    /// while somebody looks, so a hint that stayed would be looked at for ever.
+    fn forget_due(&self) {
         let now = Instant::now();
         let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        while later.first().is_some_and(|first| *first < now) {
+        while later.first().is_some_and(|first| *first <= now) {
             later.pop_first();
         }
-        later.first().copied()
     }
 }
 

@@ -1,0 +1,11 @@
+//! How runtimes behave, through the public API, on every store.
+//!
+//! Two runtimes on two handles of a store stand for two processes; one that is dropped stands for one that crashed.
+//!
+//! - `invoke`: the result cache, callers in many processes, answers as typed errors, waiting through postponements.
+
+mod common;
+mod crash;
+mod invoke;
+mod outcomes;
+mod schedule;
