@@ -44,6 +44,8 @@ pub(crate) struct Engine {
     pub(crate) functions: Vec<(String, FunctionSettings)>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) lease: Lease,
+    /// Held while work is claimed.
+    pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) wakes: Wakes,
     pub(crate) waiting: Waiting,
     pub(crate) stage: watch::Sender<Stage>,
@@ -156,14 +158,15 @@ impl Wakes {
         }
     }
 
-    /// Forgets the hints that are over; answers the next one.
+    /// Forgets the hints whose time has come; answers now if there were any, else the next one.
     fn take_due(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut later = self.later.lock().unwrap_or_else(PoisonError::into_inner);
-        while later.first().is_some_and(|first| *first < now) {
-            later.pop_first();
+        let mut due = None;
+        while later.first().is_some_and(|first| *first <= now) {
+            due = later.pop_first().map(|_| now);
         }
-        later.first().copied()
+        due.or_else(|| later.first().copied())
     }
 }
 
