@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::answer::Answer;
 use crate::clock::Due;
 use crate::engine::{Engine, Stage};
-use crate::id::{Epoch, FunctionId};
+use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::invocation::{self, Claimed};
 use crate::invoke_error::InvokeError;
 use crate::payload::Payload;
@@ -24,9 +24,9 @@ pub(crate) async fn invoke(
     id: FunctionId,
     param: Payload,
 ) -> Result<Answer, InvokeError> {
-    check_open(engine)?;
     id.check()?;
     engine.check_size("parameter", &param)?;
+    check_open(engine)?;
     let kind = (registration.type_id, registration.version);
     let ticket = match engine.runs.enter(&id, Epoch::ZERO, kind, engine.lease_of(kind)) {
         Ok(ticket) => ticket,
@@ -51,7 +51,7 @@ async fn create_and_run(
     ticket: Ticket,
     param: Payload,
 ) -> Result<Option<Box<StoredFunction>>, InvokeError> {
-    let owner = engine.lease.held(engine.settings.store_patience).await?;
+    let owner = owner_of(&engine, registration, &ticket).await?;
     let create = Create {
         id: ticket.id().clone(),
         start: Start::Running(owner),
@@ -60,7 +60,16 @@ async fn create_and_run(
         scrapbook: None,
     };
     match engine.writer.write(Write::Create(create)).await? {
-        Written::Exists(existing) => return Ok(Some(existing)),
+        Written::Exists(existing) => {
+            // At this epoch it runs nowhere: this ticket is the only one. It is what a create left whose answer was
+            // lost, or a run that was stopped, which may have come further than this call knows.
+            if existing.owner == Some(owner) && existing.epoch == Epoch::ZERO {
+                let left = vec![(existing.id.clone(), existing.epoch)];
+                invocation::hand_over(&engine, owner, left).await?;
+                engine.wakes.now();
+            }
+            return Ok(Some(existing));
+        }
         Written::Done => {}
         other => return Err(unexpected("a create", &other)),
     }
@@ -68,6 +77,26 @@ async fn create_and_run(
         Claimed { ticket, owner, registration, attempt: 1, param, scrapbook: None, message_count: 0 };
     invocation::run(&engine, claimed).await;
     Ok(None)
+}
+
+/// Who this run will belong to.
+async fn owner_of(
+    engine: &Engine,
+    registration: Registration,
+    ticket: &Ticket,
+) -> Result<ReplicaId, InvokeError> {
+    let lease = engine.lease_of((registration.type_id, registration.version));
+    loop {
+        let owner = engine.lease.held(lease, engine.settings.store_patience).await?;
+        // It was stopped with the last lease, before it owned anything.
+        if !ticket.restart() {
+            return Err(InvokeError::ShuttingDown);
+        }
+        // Looked at in this order, because whoever ends a lease does so before all that is entered is stopped.
+        if engine.lease.holder() == Some(owner) && engine.lease.covers(lease) {
+            return Ok(owner);
+        }
+    }
 }
 
 /// Stores an instance that becomes due; one that exists already stays as it is.
@@ -147,7 +176,7 @@ async fn claim_and_run(
     row: StoredFunction,
     changes: Changes,
 ) -> Result<(), InvokeError> {
-    let owner = engine.lease.held(engine.settings.store_patience).await?;
+    let owner = owner_of(&engine, registration, &ticket).await?;
     let Changes { param, scrapbook } = changes;
     let edit = Edit {
         id: row.id.clone(),

@@ -18,6 +18,8 @@ pub enum Mode {
 pub struct Context {
     id: FunctionId,
     attempt: u32,
+    /// Whether another run was begun before, also one whose attempt was taken back.
+    resumed: bool,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -25,7 +27,12 @@ impl Context {
     /// For the runtime.
     #[doc(hidden)]
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
-        Self { id, attempt, shutdown }
+        Self { id, attempt, resumed: false, shutdown }
+    }
+
+    /// For the runtime: whether the instance may have been begun before, whatever the attempt says.
+    pub(crate) fn after_other_runs(self, resumed: bool) -> Self {
+        Self { resumed, ..self }
     }
 
     /// A detached context for unit tests: instance `test/test`, attempt 1, no shutdown.
@@ -81,7 +88,7 @@ impl Context {
 
     /// Whether work may have been begun before this run.
     pub fn mode(&self) -> Mode {
-        if self.attempt <= 1 { Mode::FirstRun } else { Mode::Retry }
+        if self.attempt <= 1 && !self.resumed { Mode::FirstRun } else { Mode::Retry }
     }
 
     /// Whether the process is about to end; what is not finished in time is handed to another replica.

@@ -44,6 +44,8 @@ pub(crate) struct Engine {
     pub(crate) functions: Vec<(String, FunctionSettings)>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) lease: Lease,
+    /// Held while work is claimed.
+    pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) wakes: Wakes,
     pub(crate) waiting: Waiting,
     pub(crate) stage: watch::Sender<Stage>,

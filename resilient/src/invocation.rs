@@ -20,7 +20,7 @@ use crate::registry::arg::Env;
 use crate::registry::function::Finished;
 use crate::runs::Ticket;
 use crate::scrapbook::{SaveError, Saver};
-use crate::store::{Ending, Finish, Save, Write, Written};
+use crate::store::{Ending, Finish, Save, StoreError, Write, Written};
 
 tokio::task_local! {
     /// Set inside a run: what a running function starts is still taken while the runtime drains.
@@ -68,6 +68,7 @@ impl Claimed {
 /// It ends early, and writes nothing more, when the run is stopped or has lost ownership.
 pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
     let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
+    claimed.ticket.own();
     tracing::debug!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, attempt = claimed.attempt, "run begins");
     let body = INSIDE.scope((), caught((claimed.registration.run)(env(engine, &claimed))));
     let finished = tokio::select! {
@@ -87,19 +88,43 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
     engine.wakes.place_free();
 }
 
+/// Makes instances that this replica owns and does not run due at once, so that nobody has to wait for the end of its
+/// lease; answers how many.
+pub(crate) async fn hand_over(
+    engine: &Engine,
+    owner: ReplicaId,
+    left: Vec<(FunctionId, Epoch)>,
+) -> Result<usize, StoreError> {
+    let mut releases = Vec::with_capacity(left.len());
+    for (id, epoch) in left {
+        let (type_id, instance_id) = (id.type_id.clone(), id.instance_id.clone());
+        tracing::info!(%type_id, %instance_id, %epoch, "handed over");
+        let finish = Finish { id, owner, epoch, scrapbook: None, ending: Ending::Released };
+        let writer = engine.writer.clone();
+        releases.push(tokio::spawn(async move { writer.write(Write::Finish(finish)).await }));
+    }
+    let mut handed_over = 0;
+    let mut failed = None;
+    for release in releases {
+        match release.await {
+            Ok(Ok(written)) => handed_over += usize::from(written == Written::Done),
+            Ok(Err(error)) => failed = Some(error),
+            Err(_) => failed = Some(StoreError::permanent("a hand-over was lost")),
+        }
+    }
+    failed.map_or(Ok(handed_over), Err)
+}
+
 fn env(engine: &Arc<Engine>, claimed: &Claimed) -> Env {
-    let id = claimed.ticket.id().clone();
-    let saver = RunSaver {
-        engine: Arc::downgrade(engine),
-        id: id.clone(),
-        owner: claimed.owner,
-        epoch: claimed.ticket.epoch(),
-    };
+    let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
+    let saver = RunSaver { engine: Arc::downgrade(engine), id: id.clone(), owner: claimed.owner, epoch };
+    // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
     Env {
         param: claimed.param.clone(),
         scrapbook: claimed.scrapbook.clone(),
         saver: Some(Arc::new(saver)),
-        context: Context::new(id, claimed.attempt, engine.shutting_down.subscribe()),
+        context: Context::new(id, claimed.attempt, engine.shutting_down.subscribe())
+            .after_other_runs(epoch > Epoch::ZERO.next()),
         dependencies: Arc::clone(&engine.dependencies),
     }
 }
@@ -244,6 +269,7 @@ impl Saver for RunSaver {
             return Err(SaveError::TooLarge { field: "scrapbook", bytes, limit });
         }
         let save = Save { id: self.id.clone(), owner: self.owner, epoch: self.epoch, scrapbook };
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
         loop {
             match engine.writer.write(Write::Save(save.clone())).await {
                 Ok(Written::Done) => {
@@ -256,7 +282,10 @@ impl Saver for RunSaver {
                     engine.runs.stop_one(&self.id, self.epoch);
                     return Err(lost());
                 }
-                Err(error) if error.is_transient() => engine.reporter.report("save", error),
+                Err(error) if error.is_transient() => {
+                    engine.reporter.report("save", error);
+                    backoff.wait().await;
+                }
                 Err(error) => return Err(SaveError::Store { problem: error.to_string() }),
             }
         }

@@ -3,8 +3,9 @@
 //! A run is known by its instance *and its epoch*: after a fence, a new run of the same instance may begin here while
 //! the old one has not stopped yet.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) type Ended = watch::Receiver<Option<Answer>>;
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     table: Mutex<BTreeMap<(FunctionId, Epoch), Run>>,
+    /// Set when nothing may begin here any more.
+    closed: AtomicBool,
     running: watch::Sender<usize>,
 }
 
@@ -29,6 +32,8 @@ pub(crate) struct Runs {
 struct Run {
     kind: Kind,
     lease: Duration,
+    /// Whether the store has it as owned by this replica; before, it is only on its way.
+    owned: bool,
     stop: watch::Sender<bool>,
     ended: Ended,
 }
@@ -50,9 +55,9 @@ impl Runs {
         if let Some(run) = latest(&table, id).filter(|(known, _)| *known >= epoch) {
             return Err(run.1.ended.clone());
         }
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(self.closed.load(Ordering::Relaxed));
         let (end, ended) = watch::channel(None);
-        table.insert((id.clone(), epoch), Run { kind, lease, stop, ended });
+        table.insert((id.clone(), epoch), Run { kind, lease, owned: false, stop, ended });
         self.running.send_replace(table.len());
         drop(table);
         Ok(Ticket { runs: Arc::clone(self), id: id.clone(), epoch, stopped, end })
@@ -76,15 +81,29 @@ impl Runs {
         counts
     }
 
-    /// Stops the runs whose lease is at most this long; they write nothing more.
-    pub(crate) fn stop(&self, longest_lease: Duration) -> Vec<(FunctionId, Epoch)> {
-        let mut stopped = Vec::new();
-        for (key, run) in self.table().iter().filter(|(_, run)| run.lease <= longest_lease) {
+    /// What the store has as owned by this replica and running.
+    pub(crate) fn owned(&self) -> HashSet<(FunctionId, Epoch)> {
+        self.table().iter().filter(|(_, run)| run.owned).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Stops the runs with such a lease; they write nothing more.
+    pub(crate) fn stop(&self, whose: impl Fn(Duration) -> bool) {
+        for run in self.table().values().filter(|run| whose(run.lease)) {
+            run.stop.send_replace(true);
+        }
+    }
+
+    /// Stops all runs and lets none begin from now on; answers those that were not stopped before.
+    pub(crate) fn close(&self) -> Vec<(FunctionId, Epoch)> {
+        let table = self.table();
+        self.closed.store(true, Ordering::Relaxed);
+        let mut left = Vec::new();
+        for (key, run) in table.iter() {
             if !run.stop.send_replace(true) {
-                stopped.push(key.clone());
+                left.push(key.clone());
             }
         }
-        stopped
+        left
     }
 
     /// Stops one run; it writes nothing more.
@@ -132,6 +151,27 @@ impl Ticket {
         self.end.subscribe()
     }
 
+    /// Forgets that it was stopped: it owned nothing yet. `false` when nothing may begin here any more.
+    pub(crate) fn restart(&self) -> bool {
+        let table = self.runs.table();
+        let open = !self.runs.closed.load(Ordering::Relaxed);
+        if let Some(run) = table.get(&self.key()).filter(|_| open) {
+            run.stop.send_replace(false);
+        }
+        open
+    }
+
+    /// The store has it as owned by this replica.
+    pub(crate) fn own(&self) {
+        if let Some(run) = self.runs.table().get_mut(&self.key()) {
+            run.owned = true;
+        }
+    }
+
+    fn key(&self) -> (FunctionId, Epoch) {
+        (self.id.clone(), self.epoch)
+    }
+
     /// Waits until this run has to stop.
     pub(crate) async fn stopped(&self) {
         let mut stopped = self.stopped.clone();
@@ -148,7 +188,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut table = self.runs.table();
-        table.remove(&(self.id.clone(), self.epoch));
+        table.remove(&self.key());
         self.runs.running.send_replace(table.len());
     }
 }

@@ -123,6 +123,10 @@ impl Settings {
                 problems.push(format!("`{name}` is {time:?}; give at least {MIN_INTERVAL:?}"));
             }
         }
+        let patience = [("store_patience", self.store_patience), ("shutdown_grace", self.shutdown_grace)];
+        for (name, time) in times.into_iter().chain(patience) {
+            problems.extend(too_long(&format!("`{name}`"), time));
+        }
         let counts = [
             ("max_running", self.max_running),
             ("max_batch", self.max_batch),
@@ -147,13 +151,20 @@ const MIN_INTERVAL: Duration = Duration::from_millis(5);
 /// MySQL and MariaDB take packets of 16 MiB by default, and a statement is longer than its payload.
 const MAX_PAYLOAD: usize = 15 * 1024 * 1024;
 
+/// Above this, points in time could not be computed.
+const MAX_INTERVAL: Duration = Duration::from_hours(24 * 365);
+
+fn too_long(whose: &str, time: Duration) -> Option<String> {
+    (time > MAX_INTERVAL).then(|| format!("{whose} is {time:?}; give at most {MAX_INTERVAL:?}"))
+}
+
 fn lease_problems(whose: &str, lease: Duration, heartbeat: Duration) -> Vec<String> {
     if lease < heartbeat.saturating_mul(2) {
         return vec![format!(
             "the lease of {whose} is {lease:?}; give at least twice the heartbeat of {heartbeat:?}, or one lost heartbeat stops everything"
         )];
     }
-    Vec::new()
+    too_long(&format!("the lease of {whose}"), lease).into_iter().collect()
 }
 
 /// How one function type differs from the [`Settings`].
@@ -204,6 +215,13 @@ mod tests {
             .max_payload(usize::MAX);
         let problems = settings.problems();
         assert_eq!(problems.len(), 4, "{problems:#?}");
+    }
+
+    #[test]
+    fn times_that_cannot_be_counted_are_refused() {
+        let settings =
+            Settings::default().poll(Duration::MAX).lease(Duration::MAX).store_patience(Duration::MAX);
+        assert_eq!(settings.problems().len(), 3, "{:#?}", settings.problems());
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl RawControlPanel {
         let delete = Delete { id: self.row.id.clone(), epoch: self.row.epoch };
         let written = self.engine.writer.write(Write::Delete(delete)).await?;
         calls::check_edited(&self.row.id, &written)?;
-        self.engine.waiting.hint(&self.row.id);
+        self.fenced();
         Ok(())
     }
 
@@ -254,8 +254,14 @@ impl RawControlPanel {
         let written = self.engine.writer.write(Write::Edit(edit)).await?;
         calls::check_edited(&self.row.id, &written)?;
         tracing::info!(type_id = %self.row.id.type_id, instance_id = %self.row.id.instance_id, epoch = %self.row.epoch, "edited through a control panel");
-        self.engine.waiting.hint(&self.row.id);
+        self.fenced();
         Ok(())
+    }
+
+    /// A run that went on here ends at once; one of another replica at its next write, or when its sweep sees it.
+    fn fenced(&self) {
+        self.engine.runs.stop_one(&self.row.id, self.row.epoch);
+        self.engine.waiting.hint(&self.row.id);
     }
 
     pub(crate) fn into_reinvocation(self) -> (Arc<Engine>, StoredFunction, Changes) {

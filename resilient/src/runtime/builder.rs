@@ -136,6 +136,7 @@ impl Builder {
             functions: self.functions,
             runs: Arc::new(Runs::default()),
             lease: Lease::none(),
+            claiming: tokio::sync::Mutex::default(),
             wakes: Wakes::default(),
             waiting: Waiting::default(),
             stage: watch::Sender::new(Stage::Running),

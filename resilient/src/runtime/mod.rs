@@ -61,7 +61,7 @@ impl Drop for Core {
         // Like a crash: runs end where they are, the lease runs out.
         if self.engine.stage() < Stage::Stopped {
             self.engine.stage.send_replace(Stage::Killed);
-            self.engine.runs.stop(Duration::MAX);
+            self.engine.runs.close();
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Watchdog;
 use crate::answer::failure_json;
 use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
-use crate::id::{ReplicaId, TypeId};
+use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::invocation::{self, Claimed};
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
@@ -31,7 +31,10 @@ impl Watchdog for DueWork {
     }
 
     async fn pass(&self, engine: &Arc<Engine>) -> Result<(), StoreError> {
-        let Some(me) = engine.lease.holder() else { return Ok(()) };
+        let _claiming = engine.claiming.lock().await;
+        let Some(me) = engine.lease.holder().filter(|_| engine.stage() == Stage::Running) else {
+            return Ok(());
+        };
         let free = engine.settings.max_running.saturating_sub(engine.runs.count()).min(PAGE);
         let kinds = claimable(engine);
         let full = free == 0 || kinds.len() < engine.registry.iter().count();
@@ -45,17 +48,19 @@ impl Watchdog for DueWork {
             engine.wakes.now();
         }
         engine.wakes.set_crowded(full || takes_all(&kinds, &claimed));
-        for row in claimed {
-            begin(engine, me, row);
-        }
-        Ok(())
+        let late: Vec<_> = claimed.into_iter().filter_map(|row| begin(engine, me, row)).collect();
+        invocation::hand_over(engine, me, late).await.map(drop)
     }
 }
 
 /// What this replica can run, with the places that are free for each.
 fn claimable(engine: &Engine) -> Vec<Claimable> {
     let running = engine.runs.counts();
-    let kinds = engine.registry.iter().map(|registration| {
+    // A type with a short lease rests earlier than the others when signs of life fail.
+    let covered = engine.registry.iter().filter(|registration| {
+        engine.lease.covers(engine.lease_of((registration.type_id, registration.version)))
+    });
+    let kinds = covered.map(|registration| {
         let kind = (registration.type_id, registration.version);
         let taken = running.get(&kind).copied().unwrap_or(0);
         Claimable {
@@ -81,21 +86,28 @@ fn clamped(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn begin(engine: &Arc<Engine>, me: ReplicaId, row: StoredFunction) {
-    let Some(registration) = engine.registry.get(row.id.type_id.as_str(), row.version).copied() else {
-        return;
-    };
+/// Begins a run, or answers what cannot begin here any more.
+fn begin(engine: &Arc<Engine>, me: ReplicaId, row: StoredFunction) -> Option<(FunctionId, Epoch)> {
+    let registration = engine.registry.get(row.id.type_id.as_str(), row.version).copied()?;
     if row.crashes > engine.settings.max_crashes {
         tokio::spawn(quarantine(Arc::clone(engine), me, row));
-        return;
+        return None;
     }
     let kind = (registration.type_id, registration.version);
-    // A place that is taken at this very epoch cannot be: each epoch is claimed once.
-    if let Ok(ticket) = engine.runs.enter(&row.id, row.epoch, kind, engine.lease_of(kind)) {
-        let claimed = Claimed::new(ticket, me, registration, row);
-        let engine = Arc::clone(engine);
-        tokio::spawn(async move { invocation::run(&engine, claimed).await });
+    let lease = engine.lease_of(kind);
+    let Ok(ticket) = engine.runs.enter(&row.id, row.epoch, kind, lease) else {
+        // Each epoch is claimed once, so the run that is there is of an instance that was deleted, or not begun yet.
+        engine.runs.stop_one(&row.id, row.epoch);
+        return Some((row.id, row.epoch));
+    };
+    // Looked at in this order, because whoever ends a lease does so before all that is entered is stopped.
+    if engine.lease.holder() != Some(me) || !engine.lease.covers(lease) || engine.stage() != Stage::Running {
+        return Some((row.id, row.epoch));
     }
+    let claimed = Claimed::new(ticket, me, registration, row);
+    let engine = Arc::clone(engine);
+    tokio::spawn(async move { invocation::run(&engine, claimed).await });
+    None
 }
 
 /// A body that kills its process must not kill every replica in turn: a person looks at it first.

@@ -4,10 +4,11 @@
 //! a living replica look dead. When the lease cannot be renewed, the runs are stopped *before* it ends; the replica
 //! then comes back under a new id.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -68,10 +69,12 @@ fn spawn_thread(beats: Beats, joined: Joined, end: oneshot::Sender<()>) -> Resul
 struct Beats {
     engine: Arc<Engine>,
     replica: Replica,
+    /// Taken out for each call and put back after its answer: what was dropped half-way or met an error may be in an
+    /// unknown state, and goes.
     lifeline: Option<Box<dyn Lifeline>>,
-    /// When the last accepted sign of life was sent: from then on, the lease is counted.
-    renewed: Arc<Mutex<Instant>>,
     shortest_lease: Duration,
+    /// The runtime of the functions.
+    functions: Handle,
 }
 
 impl Beats {
@@ -95,8 +98,7 @@ impl Beats {
             types,
         };
         let shortest_lease = replica.types.iter().map(|of| of.lease).fold(replica.lease, Duration::min);
-        let renewed = Arc::new(Mutex::new(Instant::now()));
-        Self { engine, replica, lifeline: None, renewed, shortest_lease }
+        Self { engine, replica, lifeline: None, shortest_lease, functions: Handle::current() }
     }
 
     async fn run(mut self, joined: Joined) {
@@ -105,8 +107,8 @@ impl Beats {
         if joined.send(result).is_err() || failed {
             return;
         }
-        let (engine, renewed) = (Arc::clone(&self.engine), Arc::clone(&self.renewed));
-        let guard = guard(&engine, &renewed, self.shortest_lease, self.replica.lease);
+        let engine = Arc::clone(&self.engine);
+        let guard = guard(&engine, self.shortest_lease, self.replica.lease);
         tokio::select! {
             () = engine.reached(Stage::Stopped) => {}
             () = guard => {}
@@ -121,36 +123,38 @@ impl Beats {
         loop {
             sleep(jittered(self.engine.settings.heartbeat)).await;
             if let Err(error) = caught(self.beat()).await.unwrap_or_else(|payload| Err(panicked(payload))) {
-                // A call that timed out has left its connection in an unknown state.
-                self.lifeline = None;
-                self.engine.reporter.report("heartbeat", error);
+                self.report("heartbeat", error);
             }
         }
     }
 
+    /// The handler is the user's and may block: not here, where it would stop heartbeat and guard.
+    fn report(&self, activity: &'static str, error: StoreError) {
+        let engine = Arc::clone(&self.engine);
+        self.functions.spawn(async move { engine.reporter.report(activity, error) });
+    }
+
     async fn beat(&mut self) -> Result<(), StoreError> {
-        if self.engine.lease.holder().is_none() && self.elapsed() > self.replica.lease {
+        if self.engine.lease.holder().is_none() && self.engine.lease.silence() > self.replica.lease {
             return self.join_anew().await;
         }
         let (sent, id) = (Instant::now(), self.replica.id);
         let limit = self.patience();
-        let lifeline = self.lifeline().await?;
+        let mut lifeline = self.lifeline().await?;
         let renewed = timeout(limit, lifeline.beat(id)).await.map_err(|_| no_answer(limit))??;
+        self.lifeline = Some(lifeline);
         if !renewed {
             tracing::warn!(replica = %id, "declared dead: its runs are stopped, and it comes back under a new id");
             return self.join_anew().await;
         }
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = sent;
-        if self.engine.lease.holder().is_none() {
-            self.engine.lease.hold(id);
-        }
+        self.engine.lease.hold(id, sent);
         Ok(())
     }
 
     /// The old id is dead: what ran under it stops first, then there is a new one.
     async fn join_anew(&mut self) -> Result<(), StoreError> {
         self.engine.lease.lose();
-        self.engine.runs.stop(Duration::MAX);
+        self.engine.runs.stop(|_| true);
         self.replica.id = ReplicaId::random();
         self.join().await
     }
@@ -158,10 +162,10 @@ impl Beats {
     async fn join(&mut self) -> Result<(), StoreError> {
         let (sent, limit) = (Instant::now(), self.patience());
         let replica = self.replica.clone();
-        let lifeline = self.lifeline().await?;
+        let mut lifeline = self.lifeline().await?;
         timeout(limit, lifeline.join(&replica)).await.map_err(|_| no_answer(limit))??;
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = sent;
-        self.engine.lease.hold(replica.id);
+        self.lifeline = Some(lifeline);
+        self.engine.lease.hold(replica.id, sent);
         tracing::info!(replica = %replica.id, "replica joined");
         Ok(())
     }
@@ -169,33 +173,27 @@ impl Beats {
     async fn leave(&mut self) {
         let (id, limit) = (self.replica.id, self.patience());
         let left = async {
-            let lifeline = self.lifeline().await?;
+            let mut lifeline = self.lifeline().await?;
             timeout(limit, lifeline.leave(id)).await.map_err(|_| no_answer(limit))?
         };
         match left.await {
             Ok(()) => tracing::info!(replica = %id, "replica left"),
             // Its lease ends by itself.
-            Err(error) => self.engine.reporter.report("shutdown", error),
+            Err(error) => self.report("shutdown", error),
         }
     }
 
-    async fn lifeline(&mut self) -> Result<&mut Box<dyn Lifeline>, StoreError> {
-        let line = if let Some(line) = self.lifeline.take() {
-            line
-        } else {
-            let limit = self.patience();
-            timeout(limit, self.engine.store.lifeline()).await.map_err(|_| no_answer(limit))??
-        };
-        Ok(self.lifeline.insert(line))
+    async fn lifeline(&mut self) -> Result<Box<dyn Lifeline>, StoreError> {
+        if let Some(lifeline) = self.lifeline.take() {
+            return Ok(lifeline);
+        }
+        let limit = self.patience();
+        timeout(limit, self.engine.store.lifeline()).await.map_err(|_| no_answer(limit))?
     }
 
     /// A call that takes longer is given up, so that another one can be tried within the lease.
     fn patience(&self) -> Duration {
         (self.shortest_lease / 3).max(self.engine.settings.heartbeat)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 }
 
@@ -204,22 +202,18 @@ fn no_answer(limit: Duration) -> StoreError {
 }
 
 /// Stops the runs whose lease is about to end, whatever the store is doing meanwhile.
-async fn guard(engine: &Engine, renewed: &Mutex<Instant>, shortest: Duration, longest: Duration) {
-    // Stopping at nine tenths leaves time to stop; the store counts from when it got the sign of life, which is later
-    // than when it was sent.
-    let stops_at = |lease: Duration| lease / 10 * 9;
+async fn guard(engine: &Engine, shortest: Duration, longest: Duration) {
     let tick = (shortest / 20).max(Duration::from_millis(5));
     loop {
         sleep(tick).await;
-        let silent = renewed.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        if silent < stops_at(shortest) {
+        if engine.lease.covers(shortest) {
             continue;
         }
-        if silent >= stops_at(longest) && engine.lease.holder().is_some() {
-            tracing::warn!(?silent, "the lease could not be renewed: runs are stopped before it ends");
+        if !engine.lease.covers(longest) && engine.lease.holder().is_some() {
+            tracing::warn!(silence = ?engine.lease.silence(), "the lease could not be renewed: runs are stopped before it ends");
             engine.lease.lose();
         }
-        engine.runs.stop(silent / 9 * 10);
+        engine.runs.stop(|lease| !engine.lease.covers(lease));
     }
 }
 

@@ -17,12 +17,20 @@ use crate::store::{Ending, Filter, Finish, StoreError, Write};
 
 type Suspect = (FunctionId, Epoch);
 
-/// Releases what is owned here and not run here.
+/// Releases what is owned here and not run here, and stops what is run here and not owned here.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
-    /// What the pass before found. A row that was claimed a moment ago may not have its run yet, so only what two
-    /// passes find at the same epoch is lost.
-    suspects: Mutex<HashSet<Suspect>>,
+    /// What the pass before found. A row that was claimed a moment ago may not have its run yet, and one that was
+    /// finished a moment ago may still have it, so only what two passes find at the same epoch is lost.
+    suspects: Mutex<Suspects>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Suspects {
+    /// Owned here without a run.
+    orphans: HashSet<Suspect>,
+    /// Run here without being owned: somebody edited or deleted it.
+    fenced: HashSet<Suspect>,
 }
 
 #[async_trait]
@@ -36,28 +44,35 @@ impl Watchdog for Sweep {
 
     async fn pass(&self, engine: &Arc<Engine>) -> Result<(), StoreError> {
         let Some(me) = engine.lease.holder() else { return Ok(()) };
-        let found = orphans(engine, me).await?;
+        let found = suspects(engine, me).await?;
         let before = std::mem::replace(
             &mut *self.suspects.lock().unwrap_or_else(PoisonError::into_inner),
             found.clone(),
         );
-        for (id, epoch) in found.intersection(&before) {
+        for (id, epoch) in found.fenced.intersection(&before.fenced) {
+            engine.runs.stop_one(id, *epoch);
+        }
+        for (id, epoch) in found.orphans.intersection(&before.orphans) {
             release(engine, me, id, *epoch).await?;
         }
         Ok(())
     }
 }
 
-async fn orphans(engine: &Engine, me: ReplicaId) -> Result<HashSet<Suspect>, StoreError> {
-    let mut found = HashSet::new();
+async fn suspects(engine: &Engine, me: ReplicaId) -> Result<Suspects, StoreError> {
+    let mut found = Suspects { orphans: HashSet::new(), fenced: engine.runs.owned() };
     let mut filter =
         Filter { owner: Some(me), status: Some(Status::Executing), limit: 1_000, ..Filter::default() };
     loop {
         let page = engine.store.list(&filter).await?;
         filter.after = page.last().map(|row| row.id.clone());
         let full = page.len() >= usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        let lost = page.into_iter().filter(|row| !engine.runs.contains(&row.id, row.epoch));
-        found.extend(lost.map(|row| (row.id, row.epoch)));
+        for row in page {
+            let run = (row.id, row.epoch);
+            if !found.fenced.remove(&run) && !engine.runs.contains(&run.0, run.1) {
+                found.orphans.insert(run);
+            }
+        }
         if !full {
             return Ok(found);
         }

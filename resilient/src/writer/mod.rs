@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::id::FunctionId;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError, Write, Written};
 
@@ -35,6 +36,7 @@ impl Writer {
         let collector = Collector {
             store,
             queue: VecDeque::new(),
+            busy: HashSet::new(),
             in_flight: 0,
             max_in_flight: settings.batches_in_flight,
             max_batch: settings.max_batch,
@@ -60,6 +62,9 @@ fn stopped() -> StoreError {
 struct Collector {
     store: Arc<dyn Store>,
     queue: VecDeque<Request>,
+    /// The instances of all flights. Of two writes on one instance the second waits until the first has landed: an
+    /// older scrapbook that is tried again must not overtake a newer one.
+    busy: HashSet<FunctionId>,
     in_flight: usize,
     max_in_flight: usize,
     max_batch: usize,
@@ -79,22 +84,33 @@ impl Collector {
                     Some(request) => self.queue.push_back(request),
                     None => break,
                 },
-                Some(()) = landings.recv() => self.in_flight -= 1,
+                Some(ids) = landings.recv() => self.land(&ids),
             }
         }
         while !self.queue.is_empty() {
             self.send(&landed);
-            if landings.recv().await.is_some() {
-                self.in_flight -= 1;
+            if let Some(ids) = landings.recv().await {
+                self.land(&ids);
             }
         }
     }
 
-    fn send(&mut self, landed: &mpsc::UnboundedSender<()>) {
+    fn land(&mut self, ids: &[FunctionId]) {
+        self.in_flight -= 1;
+        for id in ids {
+            self.busy.remove(id);
+        }
+    }
+
+    fn send(&mut self, landed: &mpsc::UnboundedSender<Vec<FunctionId>>) {
         while self.in_flight < self.max_in_flight && !self.queue.is_empty() {
             let batch = self.next_batch();
+            if batch.is_empty() {
+                return;
+            }
             let flight = Flight { store: Arc::clone(&self.store), patience: self.patience };
-            let landed = Landed(landed.clone());
+            let ids = batch.iter().map(|request| request.write.id().clone()).collect();
+            let landed = Landed { ids, to: landed.clone() };
             self.in_flight += 1;
             tokio::spawn(async move {
                 flight.carry(batch).await;
@@ -103,15 +119,13 @@ impl Collector {
         }
     }
 
-    /// The next writes in the order of their arrival; a second one on the same instance waits for the next batch,
-    /// because within one statement it could not see the first.
+    /// The next writes in the order of their arrival, at most one for each instance and none for a busy one.
     fn next_batch(&mut self) -> Vec<Request> {
         let mut batch = Vec::new();
-        let mut ids = HashSet::new();
         let mut later = VecDeque::new();
         while batch.len() < self.max_batch {
             let Some(request) = self.queue.pop_front() else { break };
-            if ids.insert(request.write.id().clone()) {
+            if self.busy.insert(request.write.id().clone()) {
                 batch.push(request);
             } else {
                 later.push_back(request);
@@ -126,11 +140,14 @@ impl Collector {
 }
 
 /// Reports the end of a flight even when it panics, or the writer would wait for it for ever.
-struct Landed(mpsc::UnboundedSender<()>);
+struct Landed {
+    ids: Vec<FunctionId>,
+    to: mpsc::UnboundedSender<Vec<FunctionId>>,
+}
 
 impl Drop for Landed {
     fn drop(&mut self) {
-        let _ = self.0.send(());
+        let _ = self.to.send(std::mem::take(&mut self.ids));
     }
 }
 

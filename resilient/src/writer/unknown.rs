@@ -20,14 +20,15 @@ pub(super) fn answer(write: &Write, row: Option<&StoredFunction>) -> Option<Writ
 }
 
 fn created(create: &Create, row: &StoredFunction) -> Written {
-    // An instance that this replica owns at epoch 0 is ours: two local callers of one id share one `Create`.
-    // For waiting work it does not matter who stored the same input.
-    let ours = row.epoch == Epoch::ZERO
-        && match create.start {
-            Start::Running(owner) => row.owner == Some(owner),
-            Start::Waiting(_) => row.owner.is_none() && row.param == create.param,
-        };
-    if ours { Written::Done } else { Written::Exists(Box::new(row.clone())) }
+    match create.start {
+        // For waiting work it does not matter who stored the same input.
+        Start::Waiting(_) if row.epoch == Epoch::ZERO && row.owner.is_none() && row.param == create.param => {
+            Written::Done
+        }
+        // An instance that this replica owns at epoch 0 need not be of this create: an earlier run of it may have been
+        // stopped, and its progress must not be forgotten. The caller finds out.
+        Start::Waiting(_) | Start::Running(_) => Written::Exists(Box::new(row.clone())),
+    }
 }
 
 fn saved(save: &Save, row: &StoredFunction) -> Option<Written> {
