@@ -80,7 +80,7 @@ pub(crate) fn unknown_key(macro_name: &str, key: &str, known: &[&str]) -> String
 }
 
 pub(crate) fn duplicate_key(key: &str) -> String {
-    format!("duplicate argument `{key}`; it is given before")
+    format!("duplicate argument `{key}`; it was already given")
 }
 
 pub(crate) fn missing_value(key: &str, example: &str) -> String {

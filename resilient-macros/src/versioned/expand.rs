@@ -7,8 +7,8 @@
 //!     impl Versioned for Book { … }
 //!     impl ScrapbookState for Book {}
 //!     impl BookVersions { fn upgrade(self) -> … }
-//!     enum __Stored { … }                             says once, to serde, how the enum is written
-//!     impl Serialize, Deserialize, Debug for BookVersions { … }
+//!     versions! { … }                                 impl Serialize, Deserialize for BookVersions
+//!     impl Debug for BookVersions { … }
 //! };
 //! ```
 
@@ -194,37 +194,15 @@ fn expand_step(stored: u32, pair: &[Step], newest: &Ident) -> TokenStream {
     }
 }
 
-/// Serde's `remote` writes one type as another: the enum outside stays free of paths into the runtime's crate.
+/// How the enum is written and read stands in a macro of the runtime's crate: a wrong path to that crate is one
+/// error then, and serde's derives see nothing of it.
 fn expand_serde(steps: &[Step], versions: &Ident) -> TokenStream {
     let remote = versions.to_string();
     let variants = steps.iter().map(|Step { version, variant, ty }| {
         let tag = version.to_string();
-        quote!(#[serde(rename = #tag)] #variant(#ty))
+        quote!(#tag #variant(#ty))
     });
-    quote! {
-        #[derive(__resilient::serde::Serialize, __resilient::serde::Deserialize)]
-        #[serde(crate = "__resilient::serde", remote = #remote, tag = "v", content = "data")]
-        #[allow(dead_code, reason = "serde reads its shape only")]
-        enum __Stored { #(#variants),* }
-
-        #[automatically_derived]
-        impl __resilient::serde::Serialize for #versions {
-            fn serialize<__S: __resilient::serde::Serializer>(
-                &self,
-                __serializer: __S,
-            ) -> ::core::result::Result<__S::Ok, __S::Error> {
-                __Stored::serialize(self, __serializer)
-            }
-        }
-        #[automatically_derived]
-        impl<'de> __resilient::serde::Deserialize<'de> for #versions {
-            fn deserialize<__D: __resilient::serde::Deserializer<'de>>(
-                __deserializer: __D,
-            ) -> ::core::result::Result<Self, __D::Error> {
-                __Stored::deserialize(__deserializer)
-            }
-        }
-    }
+    quote!(__resilient::versions! { #versions #remote #(#variants),* })
 }
 
 /// The name of the variant only: the types inside need not be `Debug`.
