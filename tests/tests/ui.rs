@@ -1,11 +1,35 @@
 //! What the macros say when something is wrong.
 //!
 //! `fail` holds cases with errors of our own only, which stay the same under another compiler; `rustc` holds those
-//! where the compiler speaks. A case is one mistake, and its file has the name of that mistake.
+//! where the compiler speaks. A case is one mistake, and its file has the name of that mistake. `pass` holds what
+//! must compile; those cases are modules of this test.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+macro_rules! pass {
+    ($($path:literal $name:ident;)*) => {
+        $(
+            #[path = $path]
+            #[allow(dead_code, reason = "that it compiles is the test")]
+            mod $name;
+        )*
+        const PASS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+pass! {
+    "ui/arguments/pass/every_argument.rs" every_argument;
+    "ui/arguments/pass/two_versions_of_one_type_id.rs" two_versions_of_one_type_id;
+    "ui/arguments/pass/type_ids_of_many_characters.rs" type_ids_of_many_characters;
+    "ui/signature/pass/a_local_variable_of_the_same_name.rs" a_local_variable_of_the_same_name;
+    "ui/signature/pass/any_order_of_arguments.rs" any_order_of_arguments;
+    "ui/signature/pass/handles_are_send.rs" handles_are_send;
+    "ui/signature/pass/own_types_with_names_of_ours.rs" own_types_with_names_of_ours;
+    "ui/signature/pass/patterns_as_parameters.rs" patterns_as_parameters;
+    "ui/versions/pass/attributes_of_serde_stay.rs" attributes_of_serde_stay;
+    "ui/versions/pass/paths_and_generic_types_as_earlier.rs" paths_and_generic_types_as_earlier;
+}
 
 const TOPICS: [&str; 3] = ["arguments", "signature", "versions"];
 
@@ -39,6 +63,12 @@ fn rules() -> Vec<String> {
     let lines: Vec<&str> = sources.iter().flat_map(|source| source.lines()).collect();
     let rule = |line: &&str| line.strip_prefix("fn check_")?.split('(').next().map(str::to_owned);
     lines.iter().filter_map(rule).collect()
+}
+
+#[test]
+fn every_case_that_must_compile_is_compiled() {
+    let compiled: BTreeSet<String> = PASS.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(names("pass"), compiled);
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Types {
     fn as_param(&self) -> TokenStream {
         let param = &self.param_alias;
         quote_spanned! {param.span()=>
-            <#param as __resilient::Param<{ __resilient::VersionProbe::<#param>::VERSIONED }>>
+            <#param as __AsParam<{ __VersionProbe::<#param>::VERSIONED }>>
         }
     }
 
@@ -99,26 +99,26 @@ impl Types {
     fn as_output(&self) -> TokenStream {
         let value = &self.value_alias;
         quote_spanned! {value.span()=>
-            <#value as __resilient::Output<{ __resilient::VersionProbe::<#value>::VERSIONED }>>
+            <#value as __AsOutput<{ __VersionProbe::<#value>::VERSIONED }>>
         }
     }
 
     /// `<__Returned as Returns<{ which form? }>>`
     fn as_returns(&self) -> TokenStream {
         let returned = &self.returned_alias;
-        quote_spanned! {returned.span()=> <#returned as __resilient::Returns<{
-            __resilient::ReturnProbe::<#returned>::FORM + __resilient::ErrorProbe::<#returned>::EXTRA
+        quote_spanned! {returned.span()=> <#returned as __AsReturns<{
+            __ReturnProbe::<#returned>::FORM + __ErrorProbe::<#returned>::EXTRA
         }>>}
     }
 
     /// The sum of all arguments' kinds, with an `item` of it.
     fn kinds(&self, item: &str) -> TokenStream {
         let (kinds, span) = self.arguments.last().map_or_else(
-            || (quote!(__resilient::Without), Span::call_site()),
+            || (quote!(__Without), Span::call_site()),
             |argument| (argument.kinds.to_token_stream(), argument.kinds.span()),
         );
         let item = Ident::new(item, span);
-        quote_spanned!(span=> <#kinds as __resilient::Kind>::#item)
+        quote_spanned!(span=> <#kinds as __AsKind>::#item)
     }
 }
 
@@ -131,6 +131,21 @@ impl Argument {
             local: format_ident!("__arg{index}", span = span),
             ty,
         }
+    }
+}
+
+/// Names of one word for whatever stands at the place of a user's type: to the compiler that is the user's own code,
+/// and `unused_qualifications` would speak about a path there.
+fn expand_imports() -> TokenStream {
+    quote! {
+        #[allow(unused_imports, reason = "not every function needs every one")]
+        use __resilient::{
+            Arg as __AsArg, ErrorProbe as __ErrorProbe, Finished as __FinishedRun, Join as __AsJoin,
+            Kind as __AsKind, Lend as _, Output as __AsOutput, Param as __AsParam, PlainError as _,
+            ReturnProbe as __ReturnProbe, Returns as __AsReturns, ReturnsFallback as _,
+            UnversionedFallback as _, VersionProbe as __VersionProbe, Without as __Without,
+            accept as __accept, assert_send as __assert_send,
+        };
     }
 }
 
@@ -148,11 +163,11 @@ fn expand_aliases(types: &Types) -> TokenStream {
     let arguments = types.arguments.iter().map(|Argument { ty, alias, kinds, .. }| {
         // A sum is named at the place of the argument that is added to it.
         let before = before.replace(kinds.clone()).map_or_else(
-            || quote!(__resilient::Without),
+            || quote!(__Without),
             |sum| Ident::new(&sum.to_string(), alias.span()).into_token_stream(),
         );
         let sum = quote_spanned! {alias.span()=>
-            type #kinds = <#before as __resilient::Join<<#alias as __resilient::Arg>::Kind>>::Sum;
+            type #kinds = <#before as __AsJoin<<#alias as __AsArg>::Kind>>::Sum;
         };
         quote!(type #alias = #ty; #sum)
     });
@@ -196,6 +211,7 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
     let deprecated = function
         .is_deprecated()
         .then(|| quote!(#[allow(deprecated, reason = "the warning is for the function's callers")]));
+    let imports = expand_imports();
     let aliases = expand_aliases(types);
     let requires = expand_requires(types);
     let run = expand_run(function, types);
@@ -209,8 +225,7 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
         #deprecated
         const _: () = {
             use #krate::__private as __resilient;
-            #[allow(unused_imports, reason = "a probe that finds its answer needs no fallback")]
-            use __resilient::{Lend as _, PlainError as _, ReturnsFallback as _, UnversionedFallback as _};
+            #imports
             #aliases
             #requires
             #run
@@ -230,8 +245,8 @@ fn expand_requires(types: &Types) -> TokenStream {
     let name = if types.arguments.is_empty() { quote!(_) } else { quote!(__requirements) };
     let calls = types.arguments.iter().map(|Argument { alias, .. }| {
         quote_spanned! {alias.span()=>
-            __resilient::accept::<<#alias as __resilient::Arg>::Verdict>();
-            <#alias as __resilient::Arg>::requires(__requirements);
+            __accept::<<#alias as __AsArg>::Verdict>();
+            <#alias as __AsArg>::requires(__requirements);
         }
     });
     quote! {
@@ -255,23 +270,21 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     let (name, handle) = (&function.sig.ident, function.handle());
     let hold = types.arguments.iter().map(|Argument { alias, local, .. }| {
         quote_spanned! {alias.span()=>
-            let mut #local = match <#alias as __resilient::Arg>::hold(&mut __env) {
+            let mut #local = match <#alias as __AsArg>::hold(&mut __env) {
                 ::core::result::Result::Ok(__holder) => __holder,
-                ::core::result::Result::Err(__failure) => return __resilient::Finished::before(__failure),
+                ::core::result::Result::Err(__failure) => return __FinishedRun::before(__failure),
             };
         }
     });
-    let lend = types
-        .arguments
-        .iter()
-        .map(|Argument { local, .. }| quote_spanned!(local.span()=> #local.lend()));
+    let lend =
+        types.arguments.iter().map(|Argument { local, .. }| quote_spanned!(local.span()=> #local.lend()));
     let settle = types.arguments.iter().map(
         |Argument { alias, local, .. }| quote_spanned!(alias.span()=> __finished.settle::<#alias>(#local);),
     );
-    let call = quote_spanned!(name.span()=> __resilient::assert_send(#name(__param, #(#lend),*)).await);
+    let call = quote_spanned!(name.span()=> __assert_send(#name(__param, #(#lend),*)).await);
     let as_returns = types.as_returns();
     let returned = quote_spanned! {types.error_span=>
-        __resilient::Finished::returned::<#handle, _>(#as_returns::sort(__returned))
+        __FinishedRun::returned::<#handle, _>(#as_returns::sort(__returned))
     };
     let mutable = (!types.arguments.is_empty()).then(|| quote!(mut));
     quote! {
@@ -280,7 +293,7 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
                 let __param = match <#handle as __resilient::ResilientFn>::decode_param(&__env.param) {
                     ::core::result::Result::Ok(__param) => __param,
                     ::core::result::Result::Err(__error) => {
-                        return __resilient::Finished::unreadable(&__error);
+                        return __FinishedRun::unreadable(&__error);
                     }
                 };
                 #(#hold)*

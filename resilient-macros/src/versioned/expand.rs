@@ -11,6 +11,9 @@
 //!     impl Debug for BookVersions { … }
 //! };
 //! ```
+//!
+//! What stands at the place of a type of the user's is named by one word: `unused_qualifications` would speak about a
+//! path there.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -35,6 +38,8 @@ pub(crate) fn expand(data: &Data<'_>) -> TokenStream {
         #declaration
         const _: () = {
             use #krate::__private as __resilient;
+            #[allow(unused_imports, reason = "a type without earlier versions needs none")]
+            use __resilient::{decode_exact as __decode_exact, upgrade_step as __upgrade_step};
             #versioned
             #state
             #upgrade
@@ -127,7 +132,7 @@ fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenS
     let earlier = steps.iter().filter(|step| step.version != version).map(|step| {
         let Step { version, variant, ty } = step;
         quote_spanned! {ty.span()=>
-            #version => match __resilient::decode_exact::<#ty>(__payload) {
+            #version => match __decode_exact::<#ty>(__payload) {
                 ::core::result::Result::Ok(__value) => #versions::#variant(__value).upgrade(),
                 ::core::result::Result::Err(__error) => ::core::result::Result::Err(__error),
             },
@@ -187,7 +192,7 @@ fn expand_upgrade(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStr
 fn expand_step(stored: u32, pair: &[Step], newest: &Ident) -> TokenStream {
     let [Step { ty: from, .. }, Step { ty: to, .. }] = pair else { return TokenStream::new() };
     quote_spanned! {to.span()=>
-        let __value = match __resilient::upgrade_step::<#newest, #from, #to>(#stored, __value) {
+        let __value = match __upgrade_step::<#newest, #from, #to>(#stored, __value) {
             ::core::result::Result::Ok(__value) => __value,
             ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
         };
