@@ -95,6 +95,10 @@ pub(crate) fn not_a_pair() -> &'static str {
     "expected `argument = value`"
 }
 
+pub(crate) fn missing_comma() -> &'static str {
+    "expected `,` before the next argument"
+}
+
 pub(crate) fn positional_type_id(text: &str) -> String {
     format!("the type id is given by name; write `type_id = {text:?}`")
 }
@@ -233,7 +237,7 @@ pub(crate) fn missing_version(version: u32) -> String {
 
 pub(crate) fn missing_earlier_types(version: u32, additions: &str, oldest: u32) -> String {
     format!(
-        "`version = {version}` needs the types of earlier versions; add {additions}, or `oldest = {oldest}` to end them"
+        "`version = {version}` needs the types before it; add {additions}, or `oldest = {oldest}` to end them"
     )
 }
 

@@ -111,12 +111,16 @@ impl Types {
         }>>}
     }
 
-    /// The sum of all arguments' kinds, with an `item` of it.
+    /// Where the last argument is added to the sum of all kinds.
+    fn kinds_span(&self) -> Span {
+        self.arguments.last().map_or_else(Span::call_site, |argument| argument.kinds.span())
+    }
+
+    /// An `item` of the sum of all arguments' kinds.
     fn kinds(&self, item: &str) -> TokenStream {
-        let (kinds, span) = self.arguments.last().map_or_else(
-            || (quote!(__Without), Span::call_site()),
-            |argument| (argument.kinds.to_token_stream(), argument.kinds.span()),
-        );
+        let kinds = self.arguments.last().map(|argument| argument.kinds.to_token_stream());
+        let kinds = kinds.unwrap_or_else(|| quote!(__Without));
+        let span = self.kinds_span();
         let item = Ident::new(item, span);
         quote_spanned!(span=> <#kinds as __AsKind>::#item)
     }
@@ -334,7 +338,9 @@ fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {
     let (param_span, value_span) = (param_alias.span(), value_alias.span());
     let (as_param, as_output) = (types.as_param(), types.as_output());
     let state = types.kinds("State");
-    // A private type in a public trait is reported at the whole item.
+    // What is wrong with an associated type is reported at the whole item.
+    let scrapbook_type = quote_spanned!(types.kinds_span()=> type Scrapbook = #state;);
+    let output_type = quote_spanned!(value_span=> type Output = #value_alias;);
     let param_type = quote_spanned!(param_span=> type Param = #param;);
     let encode_param = quote_spanned!(param_span=> #as_param::encode(__param));
     let decode_param = quote_spanned!(param_span=> #as_param::decode(__payload));
@@ -347,8 +353,8 @@ fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {
             const TYPE_ID: &'static str = #type_id;
             const VERSION: u32 = #version;
             #param_type
-            type Scrapbook = #state;
-            type Output = #value_alias;
+            #scrapbook_type
+            #output_type
             fn encode_param(__param: &Self::Param) -> #encoded { #encode_param }
             fn decode_param(
                 __payload: &__resilient::Payload,

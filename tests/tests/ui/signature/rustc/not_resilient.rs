@@ -1,11 +1,9 @@
-use resilient::Runtime;
+use resilient::ResilientFn;
 
 pub struct Plain;
 
-async fn call(runtime: &Runtime) {
-    let _ = runtime.reinvoke::<Plain>("1").await;
-}
+fn needs<F: ResilientFn>() {}
 
 fn main() {
-    let _ = call;
+    needs::<Plain>();
 }
