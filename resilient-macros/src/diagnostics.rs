@@ -80,7 +80,7 @@ pub(crate) fn unknown_key(macro_name: &str, key: &str, known: &[&str]) -> String
 }
 
 pub(crate) fn duplicate_key(key: &str) -> String {
-    format!("duplicate argument `{key}`; it is given before")
+    format!("duplicate argument `{key}`; it was already given")
 }
 
 pub(crate) fn missing_value(key: &str, example: &str) -> String {
@@ -93,6 +93,10 @@ pub(crate) fn wrong_value(key: &str, kind: &str, example: &str) -> String {
 
 pub(crate) fn not_a_pair() -> &'static str {
     "expected `argument = value`"
+}
+
+pub(crate) fn missing_comma() -> &'static str {
+    "expected `,` before the next argument"
 }
 
 pub(crate) fn positional_type_id(text: &str) -> String {
@@ -233,7 +237,7 @@ pub(crate) fn missing_version(version: u32) -> String {
 
 pub(crate) fn missing_earlier_types(version: u32, additions: &str, oldest: u32) -> String {
     format!(
-        "`version = {version}` needs the types of earlier versions; add {additions}, or `oldest = {oldest}` to end them"
+        "`version = {version}` needs the types before it; add {additions}, or `oldest = {oldest}` to end them"
     )
 }
 

@@ -75,7 +75,7 @@ fn pair(input: ParseStream<'_>, example: &impl Fn(&str) -> String) -> syn::Resul
         Value::Type(input.parse().map_err(|_| syn::Error::new(at, diagnostics::not_a_pair()))?)
     };
     if !input.is_empty() {
-        return Err(not_a_pair(input.error("")));
+        return Err(input.error(diagnostics::missing_comma()));
     }
     Ok(Pair { key, value })
 }

@@ -3,7 +3,7 @@
 pub use crate::codec::EncodeError;
 pub use crate::outcome::{ErrorProbe, PlainError, ReturnProbe, Returns, ReturnsFallback};
 pub use crate::payload::Payload;
-pub use crate::registry::arg::{Arg, Env, Join, Kind, Lend, Without};
+pub use crate::registry::arg::{Arg, Env, Join, Kind, Lend, Without, accept};
 pub use crate::registry::function::{Finished, Registration, ResilientFn, RunFuture};
 pub use crate::registry::requirements::Requirements;
 pub use crate::version::{
@@ -24,6 +24,40 @@ macro_rules! __submit {
     };
 }
 pub use crate::__submit as submit;
+
+/// Serde for the enum of all versions of a type.
+///
+/// Serde's `remote` writes one type as another: the enum itself stays free of paths into this crate.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __versions {
+    ($versions:ident $remote:literal $($tag:literal $variant:ident($ty:ty)),*) => {
+        #[derive($crate::__private::serde::Serialize, $crate::__private::serde::Deserialize)]
+        #[serde(crate = "__resilient::serde", remote = $remote, tag = "v", content = "data")]
+        #[allow(dead_code, reason = "serde reads its shape only")]
+        enum __Stored { $(#[serde(rename = $tag)] $variant($ty)),* }
+
+        #[automatically_derived]
+        impl $crate::__private::serde::Serialize for $versions {
+            fn serialize<__S: $crate::__private::serde::Serializer>(
+                &self,
+                __serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                __Stored::serialize(self, __serializer)
+            }
+        }
+
+        #[automatically_derived]
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $versions {
+            fn deserialize<__D: $crate::__private::serde::Deserializer<'de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                __Stored::deserialize(__deserializer)
+            }
+        }
+    };
+}
+pub use crate::__versions as versions;
 
 /// Puts one run into a box.
 pub fn boxed(run: impl Future<Output = Finished> + Send + 'static) -> RunFuture {

@@ -194,6 +194,33 @@ pub mod names {
     }
 }
 
+/// Whatever generated code names is in scope already: no path of it may be called unnecessary.
+pub mod imported {
+    #[allow(unused_imports, reason = "they only have to be there")]
+    use resilient::{__private::*, prelude::*, *};
+
+    /// A parameter with a history.
+    #[derive(Debug, serde::Serialize, serde::Deserialize, Versioned)]
+    #[versioned(version = 2, v1 = u32)]
+    pub struct Number(u32);
+
+    impl From<u32> for Number {
+        fn from(number: u32) -> Self {
+            Self(number)
+        }
+    }
+
+    /// The function.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    #[resilient_fn(type_id = "generated.Imported")]
+    pub async fn imported(number: Number, _context: &Context, _text: Dep<str>) -> Result<u32> {
+        Ok(number.0)
+    }
+}
+
 /// Attributes below ours hold for what is added, too.
 pub mod attributes {
     use resilient::resilient_fn;

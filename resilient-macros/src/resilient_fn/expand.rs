@@ -5,6 +5,7 @@
 //! pub enum process_order {}                     the handle
 //! const _: () = {
 //!     use ::resilient::__private as __resilient;      the only path that can be wrong
+//!     type __Param = …;                         every type of the signature, by one name
 //!     fn __requires(…) { … }                    what it needs, for the start-up check
 //!     fn __run(…) -> RunFuture { … }            one run: decode, call, encode
 //!     impl ResilientFn for process_order { … }
@@ -15,11 +16,10 @@
 //! };
 //! ```
 //!
-//! Whatever mentions a type of the user's has the span of that type, so that the compiler's own errors appear
-//! there. No `async fn` is generated but the one run: each costs the user compile time and repeats errors.
+//! No `async fn` is generated but the one run: each costs the user compile time and repeats errors.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
@@ -51,69 +51,136 @@ pub(crate) fn fallback(function: &Function) -> TokenStream {
     quote!(#item #handle)
 }
 
-/// The types of a function, each in the forms and with the span the generated code needs.
+/// The types of a function, each under an alias.
+///
+/// All generated code uses the alias, and the alias has the span of the user's type: whatever the compiler has to
+/// say about the type it says there, and once, because it drops errors that are the same in text and place.
 struct Types {
     param: Type,
-    /// `<P as Param<{ is it versioned? }>>`
-    as_param: TokenStream,
-    arguments: Vec<Type>,
-    /// The sum of the arguments' kinds.
-    kind: TokenStream,
-    /// The span of the last argument, or the function's name.
-    kind_span: Span,
-    /// `<R as Returns<{ which form? }>>`
-    as_returns: TokenStream,
-    /// `<… as Returns<…>>::Value`
-    value: TokenStream,
-    value_span: Span,
-    /// `<value as Output<{ is it versioned? }>>`
-    as_output: TokenStream,
+    param_alias: Ident,
+    returned: Type,
+    returned_alias: Ident,
+    value_alias: Ident,
     error_span: Span,
+    arguments: Vec<Argument>,
+}
+
+struct Argument {
+    ty: Type,
+    alias: Ident,
+    /// The sum of the kinds up to this argument.
+    kinds: Ident,
+    local: Ident,
 }
 
 impl Types {
     fn of(function: &Function) -> Self {
-        let param = function.param();
-        let span = param.span();
-        let as_param = quote_spanned!(span=>
-            <#param as __resilient::Param<{ __resilient::VersionProbe::<#param>::VERSIONED }>>
-        );
-        let arguments = function.arguments();
-        let returned = function.returned();
-        let span = function.returned_span();
-        let as_returns = quote_spanned!(span=> <#returned as __resilient::Returns<{
-            __resilient::ReturnProbe::<#returned>::FORM + __resilient::ErrorProbe::<#returned>::EXTRA
-        }>>);
-        let value = quote_spanned!(span=> #as_returns::Value);
-        let value_span = function.result_part_span(0);
-        let as_output = quote_spanned!(value_span=>
-            <#value as __resilient::Output<{ __resilient::VersionProbe::<#value>::VERSIONED }>>
-        );
+        let (param, returned) = (function.param(), function.returned());
         Self {
-            kind: sum_of_kinds(&arguments),
-            kind_span: arguments.last().map_or(function.sig.ident.span(), Spanned::span),
-            error_span: function.result_part_span(1),
+            param_alias: Ident::new("__Param", param.span()),
             param,
-            as_param,
-            arguments,
-            as_returns,
-            value,
-            value_span,
-            as_output,
+            returned_alias: Ident::new("__Returned", function.returned_span()),
+            value_alias: Ident::new("__Value", function.result_part_span(0)),
+            returned,
+            error_span: function.result_part_span(1),
+            arguments: function.arguments().into_iter().enumerate().map(Argument::new).collect(),
+        }
+    }
+
+    /// `<__Param as Param<{ is it versioned? }>>`
+    fn as_param(&self) -> TokenStream {
+        let param = &self.param_alias;
+        quote_spanned! {param.span()=>
+            <#param as __AsParam<{ __VersionProbe::<#param>::VERSIONED }>>
+        }
+    }
+
+    /// `<__Value as Output<{ is it versioned? }>>`
+    fn as_output(&self) -> TokenStream {
+        let value = &self.value_alias;
+        quote_spanned! {value.span()=>
+            <#value as __AsOutput<{ __VersionProbe::<#value>::VERSIONED }>>
+        }
+    }
+
+    /// `<__Returned as Returns<{ which form? }>>`
+    fn as_returns(&self) -> TokenStream {
+        let returned = &self.returned_alias;
+        quote_spanned! {returned.span()=> <#returned as __AsReturns<{
+            __ReturnProbe::<#returned>::FORM + __ErrorProbe::<#returned>::EXTRA
+        }>>}
+    }
+
+    /// Where the last argument is added to the sum of all kinds.
+    fn kinds_span(&self) -> Span {
+        self.arguments.last().map_or_else(Span::call_site, |argument| argument.kinds.span())
+    }
+
+    /// An `item` of the sum of all arguments' kinds.
+    fn kinds(&self, item: &str) -> TokenStream {
+        let kinds = self.arguments.last().map(|argument| argument.kinds.to_token_stream());
+        let kinds = kinds.unwrap_or_else(|| quote!(__Without));
+        let span = self.kinds_span();
+        let item = Ident::new(item, span);
+        quote_spanned!(span=> <#kinds as __AsKind>::#item)
+    }
+}
+
+impl Argument {
+    fn new((index, ty): (usize, Type)) -> Self {
+        let span = ty.span();
+        Self {
+            alias: format_ident!("__Arg{index}", span = span),
+            kinds: format_ident!("__Kinds{index}", span = span),
+            local: format_ident!("__arg{index}", span = span),
+            ty,
         }
     }
 }
 
-/// `<<Without as Join<<A as Arg>::Kind>>::Sum as Join<<B as Arg>::Kind>>::Sum`, each step at its argument: a second
-/// scrapbook is reported at the second scrapbook.
-fn sum_of_kinds(arguments: &[Type]) -> TokenStream {
-    let mut sum = quote!(__resilient::Without);
-    for ty in arguments {
-        sum = quote_spanned! {ty.span()=>
-            <#sum as __resilient::Join<<#ty as __resilient::Arg>::Kind>>::Sum
+/// Names of one word for whatever stands at the place of a user's type: to the compiler that is the user's own code,
+/// and `unused_qualifications` would speak about a path there.
+fn expand_imports() -> TokenStream {
+    quote! {
+        #[allow(unused_imports, reason = "not every function needs every one")]
+        use __resilient::{
+            Arg as __AsArg, ErrorProbe as __ErrorProbe, Finished as __FinishedRun, Join as __AsJoin,
+            Kind as __AsKind, Lend as _, Output as __AsOutput, Param as __AsParam, PlainError as _,
+            ReturnProbe as __ReturnProbe, Returns as __AsReturns, ReturnsFallback as _,
+            UnversionedFallback as _, VersionProbe as __VersionProbe, Without as __Without,
+            accept as __accept, assert_send as __assert_send,
         };
     }
-    sum
+}
+
+/// ```text
+/// type __Param = Order;
+/// type __Returned = Result<u32, Error>;
+/// type __Value = <__Returned as Returns<…>>::Value;
+/// type __Arg0 = &'static mut Scrapbook<Book>;
+/// type __Kinds0 = <Without as Join<<__Arg0 as Arg>::Kind>>::Sum;
+/// ```
+fn expand_aliases(types: &Types) -> TokenStream {
+    let Types { param, param_alias, returned, returned_alias, value_alias, .. } = types;
+    let as_returns = types.as_returns();
+    let mut before: Option<Ident> = None;
+    let arguments = types.arguments.iter().map(|Argument { ty, alias, kinds, .. }| {
+        // A sum is named at the place of the argument that is added to it.
+        let before = before.replace(kinds.clone()).map_or_else(
+            || quote!(__Without),
+            |sum| Ident::new(&sum.to_string(), alias.span()).into_token_stream(),
+        );
+        let sum = quote_spanned! {alias.span()=>
+            type #kinds = <#before as __AsJoin<<#alias as __AsArg>::Kind>>::Sum;
+        };
+        quote!(type #alias = #ty; #sum)
+    });
+    quote! {
+        type #param_alias = #param;
+        type #returned_alias = #returned;
+        type #value_alias = #as_returns::Value;
+        #(#arguments)*
+    }
 }
 
 /// An empty enum of the function's name: types and functions have names of their own, so both can be used, and
@@ -148,6 +215,8 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
     let deprecated = function
         .is_deprecated()
         .then(|| quote!(#[allow(deprecated, reason = "the warning is for the function's callers")]));
+    let imports = expand_imports();
+    let aliases = expand_aliases(types);
     let requires = expand_requires(types);
     let run = expand_run(function, types);
     let registration = expand_registration(function, types);
@@ -160,8 +229,8 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
         #deprecated
         const _: () = {
             use #krate::__private as __resilient;
-            #[allow(unused_imports, reason = "a probe that finds its answer needs no fallback")]
-            use __resilient::{PlainError as _, ReturnsFallback as _, UnversionedFallback as _};
+            #imports
+            #aliases
             #requires
             #run
             #registration
@@ -174,20 +243,18 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
 }
 
 /// ```text
-/// fn __requires(__requirements: &mut Requirements) { <A as Arg>::requires(__requirements); … }
+/// fn __requires(__requirements: &mut Requirements) { accept::<…>(); <__Arg0 as Arg>::requires(__requirements); … }
 /// ```
 fn expand_requires(types: &Types) -> TokenStream {
-    if types.arguments.is_empty() {
-        return quote!(
-            fn __requires(_: &mut __resilient::Requirements) {}
-        );
-    }
-    let calls = types
-        .arguments
-        .iter()
-        .map(|ty| quote_spanned!(ty.span()=> <#ty as __resilient::Arg>::requires(__requirements);));
+    let name = if types.arguments.is_empty() { quote!(_) } else { quote!(__requirements) };
+    let calls = types.arguments.iter().map(|Argument { alias, .. }| {
+        quote_spanned! {alias.span()=>
+            __accept::<<#alias as __AsArg>::Verdict>();
+            <#alias as __AsArg>::requires(__requirements);
+        }
+    });
     quote! {
-        fn __requires(__requirements: &mut __resilient::Requirements) { #(#calls)* }
+        fn __requires(#name: &mut __resilient::Requirements) { #(#calls)* }
     }
 }
 
@@ -195,47 +262,47 @@ fn expand_requires(types: &Types) -> TokenStream {
 /// fn __run(mut __env: Env) -> RunFuture {
 ///     boxed(async move {
 ///         let __param = match decode_param(&__env.param) { Ok(param) => param, Err(error) => return … };
-///         let mut __arg0 = match <A as Arg>::hold(&mut __env) { Ok(holder) => holder, Err(failure) => return … };
+///         let mut __arg0 = match <__Arg0 as Arg>::hold(&mut __env) { Ok(holder) => holder, Err(failure) => return … };
 ///         let __returned = assert_send(process_order(__param, __arg0.lend())).await;
-///         let mut __finished = Finished::returned(<R as Returns<…>>::sort(__returned));
-///         __finished.settle::<A>(__arg0);
+///         let mut __finished = Finished::returned(<__Returned as Returns<…>>::sort(__returned));
+///         __finished.settle::<__Arg0>(__arg0);
 ///         __finished
 ///     })
 /// }
 /// ```
 fn expand_run(function: &Function, types: &Types) -> TokenStream {
     let (name, handle) = (&function.sig.ident, function.handle());
-    let locals: Vec<Ident> = (0..types.arguments.len()).map(|n| format_ident!("__arg{n}")).collect();
-    let arguments = || types.arguments.iter().zip(&locals);
-    let hold = arguments().map(|(ty, arg)| {
-        quote_spanned! {ty.span()=>
-            let mut #arg = match <#ty as __resilient::Arg>::hold(&mut __env) {
+    let hold = types.arguments.iter().map(|Argument { alias, local, .. }| {
+        quote_spanned! {alias.span()=>
+            let mut #local = match <#alias as __AsArg>::hold(&mut __env) {
                 ::core::result::Result::Ok(__holder) => __holder,
-                ::core::result::Result::Err(__failure) => return __resilient::Finished::before(__failure),
+                ::core::result::Result::Err(__failure) => return __FinishedRun::before(__failure),
             };
         }
     });
-    let lend = arguments().map(|(ty, arg)| quote_spanned!(ty.span()=> __resilient::Lend::lend(&mut #arg)));
-    let settle = arguments().map(|(ty, arg)| quote_spanned!(ty.span()=> __finished.settle::<#ty>(#arg);));
-    let call = quote_spanned!(name.span()=> __resilient::assert_send(#name(__param, #(#lend),*)).await);
-    let as_returns = &types.as_returns;
+    let lend =
+        types.arguments.iter().map(|Argument { local, .. }| quote_spanned!(local.span()=> #local.lend()));
+    let settle = types.arguments.iter().map(
+        |Argument { alias, local, .. }| quote_spanned!(alias.span()=> __finished.settle::<#alias>(#local);),
+    );
+    let call = quote_spanned!(name.span()=> __assert_send(#name(__param, #(#lend),*)).await);
+    let as_returns = types.as_returns();
     let returned = quote_spanned! {types.error_span=>
-        __resilient::Finished::returned::<#handle, _>(#as_returns::sort(__returned))
+        __FinishedRun::returned::<#handle, _>(#as_returns::sort(__returned))
     };
-    let env = if locals.is_empty() { quote!(__env) } else { quote!(mut __env) };
-    let finished = if locals.is_empty() { quote!(__finished) } else { quote!(mut __finished) };
+    let mutable = (!types.arguments.is_empty()).then(|| quote!(mut));
     quote! {
-        fn __run(#env: __resilient::Env) -> __resilient::RunFuture {
+        fn __run(#mutable __env: __resilient::Env) -> __resilient::RunFuture {
             __resilient::boxed(async move {
                 let __param = match <#handle as __resilient::ResilientFn>::decode_param(&__env.param) {
                     ::core::result::Result::Ok(__param) => __param,
                     ::core::result::Result::Err(__error) => {
-                        return __resilient::Finished::unreadable(&__error);
+                        return __FinishedRun::unreadable(&__error);
                     }
                 };
                 #(#hold)*
                 let __returned = #call;
-                let #finished = #returned;
+                let #mutable __finished = #returned;
                 #(#settle)*
                 __finished
             })
@@ -245,9 +312,9 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
 
 fn expand_registration(function: &Function, types: &Types) -> TokenStream {
     let (type_id, version, name) = (function.type_id(), function.version(), function.plain_name());
-    let Types { as_param, kind, kind_span, .. } = types;
-    let param = quote_spanned!(types.param.span()=> #as_param::VERSIONS);
-    let scrapbook = quote_spanned!(*kind_span=> <#kind as __resilient::Kind>::VERSIONS);
+    let as_param = types.as_param();
+    let param = quote_spanned!(types.param_alias.span()=> #as_param::VERSIONS);
+    let scrapbook = types.kinds("VERSIONS");
     quote! {
         const fn __registration() -> __resilient::Registration {
             __resilient::Registration {
@@ -267,14 +334,18 @@ fn expand_registration(function: &Function, types: &Types) -> TokenStream {
 
 fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {
     let (type_id, version, handle) = (function.type_id(), function.version(), function.handle());
-    let Types { param, as_param, kind, value, as_output, .. } = types;
-    let param_span = param.span();
-    let scrapbook = quote_spanned!(types.kind_span=> type Scrapbook = <#kind as __resilient::Kind>::State;);
+    let Types { param, param_alias, value_alias, .. } = types;
+    let (param_span, value_span) = (param_alias.span(), value_alias.span());
+    let (as_param, as_output) = (types.as_param(), types.as_output());
+    let state = types.kinds("State");
+    // What is wrong with an associated type is reported at the whole item.
+    let scrapbook_type = quote_spanned!(types.kinds_span()=> type Scrapbook = #state;);
+    let output_type = quote_spanned!(value_span=> type Output = #value_alias;);
     let param_type = quote_spanned!(param_span=> type Param = #param;);
     let encode_param = quote_spanned!(param_span=> #as_param::encode(__param));
     let decode_param = quote_spanned!(param_span=> #as_param::decode(__payload));
-    let encode_output = quote_spanned!(types.value_span=> #as_output::encode(__output));
-    let decode_output = quote_spanned!(types.value_span=> #as_output::decode(__payload));
+    let encode_output = quote_spanned!(value_span=> #as_output::encode(__output));
+    let decode_output = quote_spanned!(value_span=> #as_output::decode(__payload));
     let encoded = quote!(::core::result::Result<__resilient::Payload, __resilient::EncodeError>);
     quote! {
         #[automatically_derived]
@@ -282,8 +353,8 @@ fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {
             const TYPE_ID: &'static str = #type_id;
             const VERSION: u32 = #version;
             #param_type
-            #scrapbook
-            type Output = #value;
+            #scrapbook_type
+            #output_type
             fn encode_param(__param: &Self::Param) -> #encoded { #encode_param }
             fn decode_param(
                 __payload: &__resilient::Payload,

@@ -7,10 +7,13 @@
 //!     impl Versioned for Book { … }
 //!     impl ScrapbookState for Book {}
 //!     impl BookVersions { fn upgrade(self) -> … }
-//!     enum __Stored { … }                             says once, to serde, how the enum is written
-//!     impl Serialize, Deserialize, Debug for BookVersions { … }
+//!     versions! { … }                                 impl Serialize, Deserialize for BookVersions
+//!     impl Debug for BookVersions { … }
 //! };
 //! ```
+//!
+//! What stands at the place of a type of the user's is named by one word: `unused_qualifications` would speak about a
+//! path there.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -35,6 +38,8 @@ pub(crate) fn expand(data: &Data<'_>) -> TokenStream {
         #declaration
         const _: () = {
             use #krate::__private as __resilient;
+            #[allow(unused_imports, reason = "a type without earlier versions needs none")]
+            use __resilient::{decode_exact as __decode_exact, upgrade_step as __upgrade_step};
             #versioned
             #state
             #upgrade
@@ -127,7 +132,7 @@ fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenS
     let earlier = steps.iter().filter(|step| step.version != version).map(|step| {
         let Step { version, variant, ty } = step;
         quote_spanned! {ty.span()=>
-            #version => match __resilient::decode_exact::<#ty>(__payload) {
+            #version => match __decode_exact::<#ty>(__payload) {
                 ::core::result::Result::Ok(__value) => #versions::#variant(__value).upgrade(),
                 ::core::result::Result::Err(__error) => ::core::result::Result::Err(__error),
             },
@@ -187,44 +192,22 @@ fn expand_upgrade(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStr
 fn expand_step(stored: u32, pair: &[Step], newest: &Ident) -> TokenStream {
     let [Step { ty: from, .. }, Step { ty: to, .. }] = pair else { return TokenStream::new() };
     quote_spanned! {to.span()=>
-        let __value = match __resilient::upgrade_step::<#newest, #from, #to>(#stored, __value) {
+        let __value = match __upgrade_step::<#newest, #from, #to>(#stored, __value) {
             ::core::result::Result::Ok(__value) => __value,
             ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
         };
     }
 }
 
-/// Serde's `remote` writes one type as another: the enum outside stays free of paths into the runtime's crate.
+/// How the enum is written and read stands in a macro of the runtime's crate: a wrong path to that crate is one
+/// error then, and serde's derives see nothing of it.
 fn expand_serde(steps: &[Step], versions: &Ident) -> TokenStream {
     let remote = versions.to_string();
     let variants = steps.iter().map(|Step { version, variant, ty }| {
         let tag = version.to_string();
-        quote!(#[serde(rename = #tag)] #variant(#ty))
+        quote!(#tag #variant(#ty))
     });
-    quote! {
-        #[derive(__resilient::serde::Serialize, __resilient::serde::Deserialize)]
-        #[serde(crate = "__resilient::serde", remote = #remote, tag = "v", content = "data")]
-        #[allow(dead_code, reason = "serde reads its shape only")]
-        enum __Stored { #(#variants),* }
-
-        #[automatically_derived]
-        impl __resilient::serde::Serialize for #versions {
-            fn serialize<__S: __resilient::serde::Serializer>(
-                &self,
-                __serializer: __S,
-            ) -> ::core::result::Result<__S::Ok, __S::Error> {
-                __Stored::serialize(self, __serializer)
-            }
-        }
-        #[automatically_derived]
-        impl<'de> __resilient::serde::Deserialize<'de> for #versions {
-            fn deserialize<__D: __resilient::serde::Deserializer<'de>>(
-                __deserializer: __D,
-            ) -> ::core::result::Result<Self, __D::Error> {
-                __Stored::deserialize(__deserializer)
-            }
-        }
-    }
+    quote!(__resilient::versions! { #versions #remote #(#variants),* })
 }
 
 /// The name of the variant only: the types inside need not be `Debug`.

@@ -64,4 +64,4 @@ impl<'a> Data<'a> {
 }
 
 /// How many missing types an error lists.
-pub(crate) const MOST_LISTED: usize = 4;
+pub(crate) const MOST_LISTED: usize = 2;

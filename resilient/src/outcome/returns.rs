@@ -67,6 +67,7 @@ pub enum Undone {
     Fail(Error),
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoFailure for Undone {
     fn into_outcome(self) -> RawOutcome {
         match self {
@@ -144,6 +145,7 @@ mod with_anyhow {
     #[derive(Debug)]
     pub struct Anyhow(anyhow::Error);
 
+    #[diagnostic::do_not_recommend]
     impl IntoFailure for Anyhow {
         fn into_outcome(self) -> RawOutcome {
             match self.0.chain().find_map(waiting) {

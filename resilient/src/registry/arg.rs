@@ -45,6 +45,9 @@ pub trait Arg: Sized {
     type Holder: Send;
     /// Whether it brings a scrapbook.
     type Kind: Kind;
+    /// [`Accepted`], or what is said about a near miss.
+    #[doc(hidden)]
+    type Verdict;
 
     /// Says at start-up what it needs.
     fn requires(requirements: &mut Requirements) {
@@ -135,6 +138,7 @@ impl<S: ScrapbookState> Join<Without> for With<S> {
 impl<S: ScrapbookState> Arg for &'static mut Scrapbook<S> {
     type Holder = Scrapbook<S>;
     type Kind = With<S>;
+    type Verdict = Accepted;
 
     fn hold(env: &mut Env) -> Result<Scrapbook<S>, Failure> {
         let state = match &env.scrapbook {
@@ -162,6 +166,7 @@ impl<'a, S: 'a> Lend<'a> for Scrapbook<S> {
 impl Arg for &'static Context {
     type Holder = Context;
     type Kind = Without;
+    type Verdict = Accepted;
 
     fn hold(env: &mut Env) -> Result<Context, Failure> {
         Ok(env.context.clone())
@@ -179,6 +184,7 @@ impl<'a> Lend<'a> for Context {
 impl<T: ?Sized + Send + Sync + 'static> Arg for Dep<T> {
     type Holder = Self;
     type Kind = Without;
+    type Verdict = Accepted;
 
     fn requires(requirements: &mut Requirements) {
         requirements.needs::<T>();
@@ -205,6 +211,7 @@ impl<T: ?Sized> Lend<'_> for Dep<T> {
 impl<T: ?Sized + Send + Sync + 'static> Arg for Option<Dep<T>> {
     type Holder = Self;
     type Kind = Without;
+    type Verdict = Accepted;
 
     fn hold(env: &mut Env) -> Result<Self, Failure> {
         Ok(env.dependencies.get::<T>())
@@ -219,7 +226,35 @@ impl<T: ?Sized> Lend<'_> for Option<Dep<T>> {
     }
 }
 
-/// Never holds: it makes `Scrapbook<S>` and `&Scrapbook<S>` behind an alias an error with a text of its own.
+/// The argument is as it should be.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Accepted;
+
+/// The argument is a scrapbook that is not taken by `&mut`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NotByMut<S>(PhantomData<S>);
+
+/// The argument is the context, not taken by `&`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NotByRef;
+
+/// What can be accepted. The conditions of the near misses never hold: each is an error with a text of its own.
+#[doc(hidden)]
+pub trait Verdict {}
+
+impl Verdict for Accepted {}
+
+impl<S> Verdict for NotByMut<S> where Scrapbook<S>: ScrapbookByMut {}
+
+impl Verdict for NotByRef where for<'a> Context: ContextByRef<'a> {}
+
+/// The one place that asks for the verdict, so that a near miss is one error.
+pub fn accept<V: Verdict>() {}
+
+/// Never holds.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a scrapbook is taken by `&mut`",
@@ -228,13 +263,12 @@ impl<T: ?Sized> Lend<'_> for Option<Dep<T>> {
 )]
 pub trait ScrapbookByMut {}
 
-/// Never holds: it makes `Context` behind an alias an error with a text of its own.
+/// Never holds.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(message = "the context is taken by `&`", label = "write `&{Self}`")]
 pub trait ContextByRef<'a> {}
 
-/// Holds a near miss: there is never one. It can be lent as the type the function asked for, so that the wrong
-/// argument is one error.
+/// Holds a near miss: there is never one. It can be lent as the type the function asked for.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Refused<T>(Infallible, PhantomData<fn() -> T>);
@@ -248,13 +282,12 @@ impl<T> Lend<'_> for Refused<T> {
 }
 
 macro_rules! near_miss {
-    ($ty:ty, [$($generics:tt)*] $($condition:tt)*) => {
-        impl<$($generics)*> Arg for $ty
-        where
-            $($condition)*
-        {
+    ($ty:ty, [$($generics:tt)*], $verdict:ty) => {
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)*> Arg for $ty {
             type Holder = Refused<Self>;
             type Kind = Without;
+            type Verdict = $verdict;
 
             fn hold(_: &mut Env) -> Result<Refused<Self>, Failure> {
                 Err(Failure::new("resilient::Arg", "this argument cannot be held"))
@@ -262,7 +295,7 @@ macro_rules! near_miss {
         }
     };
 }
-near_miss!(Scrapbook<S>, [S: ScrapbookState] Self: ScrapbookByMut);
-near_miss!(&'static Scrapbook<S>, [S: ScrapbookState] Scrapbook<S>: ScrapbookByMut);
-near_miss!(Context, [] for<'a> Self: ContextByRef<'a>);
-near_miss!(&'static mut Context, [] for<'a> Context: ContextByRef<'a>);
+near_miss!(Scrapbook<S>, [S: ScrapbookState], NotByMut<S>);
+near_miss!(&'static Scrapbook<S>, [S: ScrapbookState], NotByMut<S>);
+near_miss!(Context, [], NotByRef);
+near_miss!(&'static mut Context, [], NotByRef);

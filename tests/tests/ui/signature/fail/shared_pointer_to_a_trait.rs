@@ -1,0 +1,10 @@
+use std::sync::Arc;
+
+use resilient::resilient_fn;
+
+pub trait Bank: Send + Sync {}
+
+#[resilient_fn(type_id = "Order")]
+async fn f(_order: u32, _bank: &Arc<dyn Bank>) {}
+
+fn main() {}

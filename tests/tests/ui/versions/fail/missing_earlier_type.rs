@@ -1,0 +1,12 @@
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct BookV1 {
+    number: u8,
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize, resilient::Scrapbook)]
+#[scrapbook(version = 3, v1 = BookV1)]
+pub struct Book {
+    number: u32,
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct BookV1 {
+    number: u8,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct BookV3 {
+    number: u8,
+}
+
+#[derive(Default, serde::Serialize, serde::Deserialize, resilient::Scrapbook)]
+#[scrapbook(version = 4, v3 = BookV3, v1 = BookV1)]
+pub struct Book {
+    number: u32,
+}
+
+fn main() {}

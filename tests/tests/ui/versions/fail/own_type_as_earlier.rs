@@ -1,0 +1,7 @@
+#[derive(Default, serde::Serialize, serde::Deserialize, resilient::Scrapbook)]
+#[scrapbook(version = 2, v1 = Book)]
+pub struct Book {
+    number: u32,
+}
+
+fn main() {}

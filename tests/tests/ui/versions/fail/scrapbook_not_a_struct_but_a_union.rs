@@ -1,0 +1,6 @@
+#[derive(resilient::Scrapbook)]
+pub union Book {
+    pub number: u32,
+}
+
+fn main() {}
