@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use resilient::{InMemoryStore, Store, StoreError};
-use resilient_sqlx::{PostgresOptions, SqliteStore};
+use resilient_sqlx::{MySqlOptions, PostgresOptions, SqliteStore};
 use uuid::Uuid;
 
 use crate::report::{Use, record};
@@ -73,8 +73,8 @@ impl Place {
             Self::Postgres(tables) => {
                 Arc::new(PostgresOptions::new(&tables.url).table_prefix(&tables.prefix).connect().await?)
             }
-            Self::MySql(_) => {
-                return Err(StoreError::permanent("this build has no store but the one in memory"));
+            Self::MySql(tables) => {
+                Arc::new(MySqlOptions::new(&tables.url).table_prefix(&tables.prefix).connect().await?)
             }
         })
     }
