@@ -37,7 +37,7 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     quote!(#item #handle #glue)
 }
 
-/// The same, for a function whose attribute is wrong: its callers compile, and nothing finds it.
+/// The same, for a function with mistakes that its callers need not know of: they compile, and nothing finds it.
 pub(crate) fn expand_unregistered(mut function: Function) -> TokenStream {
     function.args.register = false;
     expand(&function)
@@ -145,7 +145,13 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     let settle = types.arguments.iter().map(
         |Argument { alias, local, .. }| quote_spanned!(alias.span()=> __finished.settle::<#alias>(#local);),
     );
-    let call = quote_spanned!(name.span()=> __assert_send(#name(__param, #(#lend),*)).await);
+    let call = quote_spanned!(name.span()=> #name(__param, #(#lend),*));
+    // A function that is not `async` has been reported; its glue compiles all the same.
+    let call = if function.sig.asyncness.is_some() {
+        quote_spanned!(name.span()=> __assert_send(#call).await)
+    } else {
+        call
+    };
     let as_returns = types.as_returns();
     let returned = quote_spanned! {types.error_span=>
         __FinishedRun::returned::<#handle, _>(#as_returns::sort(__returned))
