@@ -56,7 +56,7 @@ pub trait Versioned: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn decode(payload: &Payload) -> Result<Self, DecodeError>;
 }
 
-/// The state inside a [`Scrapbook`](crate::Scrapbook); implemented by `#[derive(Scrapbook)]`.
+/// The state inside a [`Scrapbook`](struct@crate::Scrapbook); implemented by `#[derive(Scrapbook)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a scrapbook state",
     label = "needs `#[derive(Scrapbook)]`",

@@ -13,7 +13,6 @@
     rust_2018_idioms,
     clippy::all,
     clippy::pedantic,
-    clippy::absolute_paths,
     clippy::allow_attributes_without_reason,
     clippy::indexing_slicing,
     clippy::missing_docs_in_private_items,

@@ -13,6 +13,12 @@ macro_rules! pass {
         $(
             #[path = $path]
             #[allow(dead_code, reason = "that it compiles is the test")]
+            #[allow(
+                clippy::ignored_unit_patterns,
+                clippy::too_many_arguments,
+                clippy::unused_async,
+                reason = "the cases are short and do nothing"
+            )]
             mod $name;
         )*
         const PASS: &[&str] = &[$(stringify!($name)),*];

@@ -8,19 +8,20 @@ use super::model::{self, Function, Look, Taken};
 use crate::diagnostics::{self, Errors};
 use crate::names;
 
-/// The rules for what stands in the attribute. When only these are broken, the function itself can be expanded.
-pub(crate) fn check_arguments(errors: &mut Errors, function: &Function) {
+/// The rules whose breach leaves a function that can be called: it is expanded all the same, so that its callers do
+/// not light up.
+pub(crate) fn check_surroundings(errors: &mut Errors, function: &Function) {
     check_missing_type_id(errors, function);
     check_type_id_length(errors, function);
     check_type_id_characters(errors, function);
     check_version_range(errors, function);
+    check_missing_async(errors, function);
+    check_foreign_abi(errors, function);
 }
 
-/// The rules for the signature.
+/// The rules for what the function is made of.
 pub(crate) fn check_signature(errors: &mut Errors, function: &Function) {
-    check_missing_async(errors, function);
     check_unsafe_function(errors, function);
-    check_foreign_abi(errors, function);
     check_generic_function(errors, function);
     check_self_receiver(errors, function);
     check_impl_trait(errors, function);

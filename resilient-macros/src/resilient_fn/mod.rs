@@ -19,7 +19,7 @@ pub(crate) fn resilient_fn(attr: TokenStream, item: TokenStream) -> TokenStream 
     let collected = diagnostics::collect(|errors| {
         let args = args::parse(errors, attr);
         let function = Function::from_syn(errors, args, item.clone())?;
-        check::check_arguments(errors, &function);
+        check::check_surroundings(errors, &function);
         let before = errors.count();
         check::check_signature(errors, &function);
         Some((function, errors.count() == before))

@@ -122,7 +122,7 @@ fn expand_impl(ident: &Ident, version: u32, oldest: u32, body: &TokenStream) -> 
 
 /// ```text
 /// match __payload.version {
-///     1 => match decode_exact::<BookV1>(__payload) { Ok(value) => BookVersions::V1(value).upgrade(), Err(error) => Err(error) },
+///     1 => BookVersions::V1(decode_exact::<BookV1>(__payload)?).upgrade(),
 ///     2 => decode_exact(__payload),
 ///     other => Err(out_of_range::<Self>(other)),
 /// }
@@ -132,10 +132,7 @@ fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenS
     let earlier = steps.iter().filter(|step| step.version != version).map(|step| {
         let Step { version, variant, ty } = step;
         quote_spanned! {ty.span()=>
-            #version => match __decode_exact::<#ty>(__payload) {
-                ::core::result::Result::Ok(__value) => #versions::#variant(__value).upgrade(),
-                ::core::result::Result::Err(__error) => ::core::result::Result::Err(__error),
-            },
+            #version => #versions::#variant(__decode_exact::<#ty>(__payload)?).upgrade(),
         }
     });
     let body = quote! {
@@ -161,8 +158,9 @@ fn expand_state(data: &Data<'_>) -> Option<TokenStream> {
 /// ```text
 /// match self {
 ///     Self::V1(__value) => {
-///         let __value = match upgrade_step::<Book, BookV1, BookV2>(1, __value) { Ok(value) => value, Err(error) => return Err(error) };
-///         upgrade_step::<Book, BookV2, Book>(1, __value)
+///         let __value = upgrade_step::<Book, BookV1, BookV2>(1, __value)?;
+///         let __value = upgrade_step::<Book, BookV2, Book>(1, __value)?;
+///         Ok(__value)
 ///     }
 ///     Self::V3(__value) => Ok(__value),
 /// }
@@ -192,10 +190,7 @@ fn expand_upgrade(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStr
 fn expand_step(stored: u32, pair: &[Step], newest: &Ident) -> TokenStream {
     let [Step { ty: from, .. }, Step { ty: to, .. }] = pair else { return TokenStream::new() };
     quote_spanned! {to.span()=>
-        let __value = match __upgrade_step::<#newest, #from, #to>(#stored, __value) {
-            ::core::result::Result::Ok(__value) => __value,
-            ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
-        };
+        let __value = __upgrade_step::<#newest, #from, #to>(#stored, __value)?;
     }
 }
 

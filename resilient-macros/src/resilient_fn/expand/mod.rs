@@ -18,11 +18,14 @@
 //!
 //! No `async fn` is generated but the one run: each costs the user compile time and repeats errors.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Type;
-use syn::spanned::Spanned;
+mod handle;
+mod types;
 
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use self::handle::{expand_handle, expand_handles};
+use self::types::{Argument, Types, expand_aliases};
 use super::model::Function;
 use crate::names;
 
@@ -34,7 +37,7 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     quote!(#item #handle #glue)
 }
 
-/// The same, for a function whose attribute is wrong: its callers compile, and nothing finds it.
+/// The same, for a function with mistakes that its callers need not know of: they compile, and nothing finds it.
 pub(crate) fn expand_unregistered(mut function: Function) -> TokenStream {
     function.args.register = false;
     expand(&function)
@@ -49,164 +52,6 @@ pub(crate) fn fallback(function: &Function) -> TokenStream {
     }
     let handle = expand_handle(function);
     quote!(#item #handle)
-}
-
-/// The types of a function, each under an alias.
-///
-/// All generated code uses the alias, and the alias has the span of the user's type: whatever the compiler has to
-/// say about the type it says there, and once, because it drops errors that are the same in text and place.
-struct Types {
-    param: Type,
-    param_alias: Ident,
-    returned: Type,
-    returned_alias: Ident,
-    value_alias: Ident,
-    error_span: Span,
-    arguments: Vec<Argument>,
-}
-
-struct Argument {
-    ty: Type,
-    alias: Ident,
-    /// The sum of the kinds up to this argument.
-    kinds: Ident,
-    local: Ident,
-}
-
-impl Types {
-    fn of(function: &Function) -> Self {
-        let (param, returned) = (function.param(), function.returned());
-        Self {
-            param_alias: Ident::new("__Param", param.span()),
-            param,
-            returned_alias: Ident::new("__Returned", function.returned_span()),
-            value_alias: Ident::new("__Value", function.result_part_span(0)),
-            returned,
-            error_span: function.result_part_span(1),
-            arguments: function.arguments().into_iter().enumerate().map(Argument::new).collect(),
-        }
-    }
-
-    /// `<__Param as Param<{ is it versioned? }>>`
-    fn as_param(&self) -> TokenStream {
-        let param = &self.param_alias;
-        quote_spanned! {param.span()=>
-            <#param as __AsParam<{ __VersionProbe::<#param>::VERSIONED }>>
-        }
-    }
-
-    /// `<__Value as Output<{ is it versioned? }>>`
-    fn as_output(&self) -> TokenStream {
-        let value = &self.value_alias;
-        quote_spanned! {value.span()=>
-            <#value as __AsOutput<{ __VersionProbe::<#value>::VERSIONED }>>
-        }
-    }
-
-    /// `<__Returned as Returns<{ which form? }>>`
-    fn as_returns(&self) -> TokenStream {
-        let returned = &self.returned_alias;
-        quote_spanned! {returned.span()=> <#returned as __AsReturns<{
-            __ReturnProbe::<#returned>::FORM + __ErrorProbe::<#returned>::EXTRA
-        }>>}
-    }
-
-    /// Where the last argument is added to the sum of all kinds.
-    fn kinds_span(&self) -> Span {
-        self.arguments.last().map_or_else(Span::call_site, |argument| argument.kinds.span())
-    }
-
-    /// An `item` of the sum of all arguments' kinds.
-    fn kinds(&self, item: &str) -> TokenStream {
-        let kinds = self.arguments.last().map(|argument| argument.kinds.to_token_stream());
-        let kinds = kinds.unwrap_or_else(|| quote!(__Without));
-        let span = self.kinds_span();
-        let item = Ident::new(item, span);
-        quote_spanned!(span=> <#kinds as __AsKind>::#item)
-    }
-}
-
-impl Argument {
-    fn new((index, ty): (usize, Type)) -> Self {
-        let span = ty.span();
-        Self {
-            alias: format_ident!("__Arg{index}", span = span),
-            kinds: format_ident!("__Kinds{index}", span = span),
-            local: format_ident!("__arg{index}", span = span),
-            ty,
-        }
-    }
-}
-
-/// Names of one word for whatever stands at the place of a user's type: to the compiler that is the user's own code,
-/// and `unused_qualifications` would speak about a path there.
-fn expand_imports() -> TokenStream {
-    quote! {
-        #[allow(unused_imports, reason = "not every function needs every one")]
-        use __resilient::{
-            Arg as __AsArg, ErrorProbe as __ErrorProbe, Finished as __FinishedRun, Join as __AsJoin,
-            Kind as __AsKind, Lend as _, Output as __AsOutput, Param as __AsParam, PlainError as _,
-            ReturnProbe as __ReturnProbe, Returns as __AsReturns, ReturnsFallback as _,
-            UnversionedFallback as _, VersionProbe as __VersionProbe, Without as __Without,
-            accept as __accept, assert_send as __assert_send,
-        };
-    }
-}
-
-/// ```text
-/// type __Param = Order;
-/// type __Returned = Result<u32, Error>;
-/// type __Value = <__Returned as Returns<…>>::Value;
-/// type __Arg0 = &'static mut Scrapbook<Book>;
-/// type __Kinds0 = <Without as Join<<__Arg0 as Arg>::Kind>>::Sum;
-/// ```
-fn expand_aliases(types: &Types) -> TokenStream {
-    let Types { param, param_alias, returned, returned_alias, value_alias, .. } = types;
-    let as_returns = types.as_returns();
-    let mut before: Option<Ident> = None;
-    let arguments = types.arguments.iter().map(|Argument { ty, alias, kinds, .. }| {
-        // A sum is named at the place of the argument that is added to it.
-        let before = before.replace(kinds.clone()).map_or_else(
-            || quote!(__Without),
-            |sum| Ident::new(&sum.to_string(), alias.span()).into_token_stream(),
-        );
-        let sum = quote_spanned! {alias.span()=>
-            type #kinds = <#before as __AsJoin<<#alias as __AsArg>::Kind>>::Sum;
-        };
-        quote!(type #alias = #ty; #sum)
-    });
-    quote! {
-        type #param_alias = #param;
-        type #returned_alias = #returned;
-        type #value_alias = #as_returns::Value;
-        #(#arguments)*
-    }
-}
-
-/// An empty enum of the function's name: types and functions have names of their own, so both can be used, and
-/// nobody can make a value of it by mistake.
-fn expand_handle(function: &Function) -> TokenStream {
-    let (vis, handle) = (&function.vis, function.handle());
-    let attrs = function.shared_attrs();
-    let name = function.plain_name();
-    let summary = format!(
-        "Runs [`{name}`](fn@{}) to its end: `{handle}::invoke(&runtime, id, param).await`.",
-        function.sig.ident
-    );
-    let details = format!(
-        "Type id `{}`, version {}, signature `{}`.",
-        function.type_id(),
-        function.version(),
-        names::written(&function.sig)
-    );
-    quote! {
-        #(#attrs)*
-        #[doc = #summary]
-        #[doc = ""]
-        #[doc = #details]
-        #[allow(non_camel_case_types, reason = "the handle has the name of its function")]
-        #vis enum #handle {}
-    }
 }
 
 fn expand_glue(function: &Function, types: &Types) -> TokenStream {
@@ -238,6 +83,21 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
             #handles
             #debug
             #submit
+        };
+    }
+}
+
+/// Names of one word for whatever stands at the place of a user's type: to the compiler that is the user's own code,
+/// and `unused_qualifications` would speak about a path there.
+fn expand_imports() -> TokenStream {
+    quote! {
+        #[allow(unused_imports, reason = "not every function needs every one")]
+        use __resilient::{
+            Arg as __AsArg, ErrorProbe as __ErrorProbe, Finished as __FinishedRun, Join as __AsJoin,
+            Kind as __AsKind, Lend as _, Output as __AsOutput, Param as __AsParam, PlainError as _,
+            ReturnProbe as __ReturnProbe, Returns as __AsReturns, ReturnsFallback as _,
+            UnversionedFallback as _, VersionProbe as __VersionProbe, Without as __Without,
+            accept as __accept, assert_send as __assert_send,
         };
     }
 }
@@ -285,7 +145,13 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     let settle = types.arguments.iter().map(
         |Argument { alias, local, .. }| quote_spanned!(alias.span()=> __finished.settle::<#alias>(#local);),
     );
-    let call = quote_spanned!(name.span()=> __assert_send(#name(__param, #(#lend),*)).await);
+    let call = quote_spanned!(name.span()=> #name(__param, #(#lend),*));
+    // A function that is not `async` has been reported; its glue compiles all the same.
+    let call = if function.sig.asyncness.is_some() {
+        quote_spanned!(name.span()=> __assert_send(#call).await)
+    } else {
+        call
+    };
     let as_returns = types.as_returns();
     let returned = quote_spanned! {types.error_span=>
         __FinishedRun::returned::<#handle, _>(#as_returns::sort(__returned))
@@ -368,97 +234,6 @@ fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {
                 #decode_output
             }
             fn registration() -> __resilient::Registration { __registration() }
-        }
-    }
-}
-
-/// One of the handle's functions: `pub fn NAME(runtime, id, ARGS) -> impl Future { runtime.NAME::<Self>(id, ARGS) }`.
-struct Method {
-    docs: &'static str,
-    name: &'static str,
-    /// Names and types behind the id.
-    inputs: Vec<(Ident, TokenStream)>,
-    output: TokenStream,
-}
-
-fn methods(types: &Types) -> Vec<Method> {
-    let span = Span::call_site();
-    let ty = &types.param;
-    let param = || (Ident::new("param", span), quote_spanned!(types.param.span()=> #ty));
-    let output = || quote!(<Self as __resilient::ResilientFn>::Output);
-    let method = |name, docs, inputs, output| Method { docs, name, inputs, output };
-    vec![
-        method(
-            "invoke",
-            "Runs the instance `id` once and waits for its result; a second call, from anywhere, gets the same one.",
-            vec![param()],
-            output(),
-        ),
-        method(
-            "schedule",
-            "Returns as soon as the instance `id` is stored; any replica runs it.",
-            vec![param()],
-            quote!(()),
-        ),
-        method(
-            "schedule_at",
-            "Stores the instance `id`, to be run at this time.",
-            vec![param(), (Ident::new("time", span), quote!(::std::time::SystemTime))],
-            quote!(()),
-        ),
-        method(
-            "schedule_in",
-            "Stores the instance `id`, to be run after this long.",
-            vec![param(), (Ident::new("delay", span), quote!(::core::time::Duration))],
-            quote!(()),
-        ),
-        method("reinvoke", "Runs an instance again that has ended or waits.", Vec::new(), output()),
-        method(
-            "control_panel",
-            "Opens an instance for a person or a tool: to read, edit, run again or end it.",
-            Vec::new(),
-            quote!(__resilient::ControlPanel<Self>),
-        ),
-        method(
-            "completion",
-            "Waits for the result of an instance that was started elsewhere, through all postponements.",
-            Vec::new(),
-            output(),
-        ),
-    ]
-}
-
-fn expand_handles(function: &Function, types: &Types) -> TokenStream {
-    let (type_id, version, handle) = (function.type_id(), function.version(), function.handle());
-    let methods = methods(types).into_iter().map(expand_method);
-    quote! {
-        #[automatically_derived]
-        impl #handle {
-            /// The name under which instances are stored.
-            pub const TYPE_ID: &'static str = #type_id;
-            /// The version of the function.
-            pub const VERSION: u32 = #version;
-            #(#methods)*
-        }
-    }
-}
-
-fn expand_method(method: Method) -> TokenStream {
-    let Method { docs, output, .. } = method;
-    let name = Ident::new(method.name, Span::call_site());
-    let (names, types): (Vec<_>, Vec<_>) = method.inputs.into_iter().unzip();
-    quote! {
-        #[doc = #docs]
-        ///
-        /// # Errors
-        ///
-        /// The error says how the instance stands when it has no result, or why it cannot be reached.
-        pub fn #name(
-            runtime: &__resilient::Runtime,
-            id: impl ::core::convert::Into<__resilient::InstanceId>,
-            #(#names: #types),*
-        ) -> impl ::core::future::Future<Output = ::core::result::Result<#output, __resilient::InvokeError>> {
-            runtime.#name::<Self>(id, #(#names),*)
         }
     }
 }
