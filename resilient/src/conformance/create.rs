@@ -1,8 +1,6 @@
 //! Creating instances, and creating them again.
 
-use std::time::Duration;
-
-use super::given::{self, HOUR, created, delete, finish, id, save, text};
+use super::given::{self, DELAY, HOUR, created, delete, finish, id, save, text};
 use super::subject::Subject;
 use crate::clock::{Due, Timestamp};
 use crate::id::{FunctionId, ReplicaId};
@@ -135,7 +133,7 @@ pub async fn a_new_function_is_dated_by_the_stores_clock(store: &Subject) {
 
 /// "Counted on the store's clock from the moment it is written."
 pub async fn a_delay_counts_from_the_creation_on_the_stores_clock(store: &Subject) {
-    let delay = Duration::from_micros(90_061_000_001);
+    let delay = DELAY;
     let before = store.now().await;
     let row = store.waiting("a", Due::After(delay)).await;
     let after = store.now().await;

@@ -1,6 +1,6 @@
 //! Changes by a person or a tool: every transition from every status, and the guard before them.
 
-use super::given::{HOUR, NOW, TYPE, delete, edit, finish, id, save, text, transitions};
+use super::given::{DELAY, HOUR, NOW, TYPE, delete, edit, finish, id, save, text, transitions};
 use super::subject::Subject;
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
@@ -225,10 +225,10 @@ pub async fn a_run_begun_by_an_edit_saves_and_ends(store: &Subject) {
 pub async fn an_edit_counts_its_delay_on_the_stores_clock(store: &Subject) {
     let row = store.in_status("a", Status::Failed).await;
     let before = store.now().await;
-    assert_eq!(store.edit(edit(&row, Transition::Wait(Due::After(HOUR)))).await, Written::Done);
+    assert_eq!(store.edit(edit(&row, Transition::Wait(Due::After(DELAY)))).await, Written::Done);
     let after = store.now().await;
     let due = store.row(&row.id).await.due_at.expect("it waits");
-    let range = before.saturating_add(HOUR)..=after.saturating_add(HOUR);
+    let range = before.saturating_add(DELAY)..=after.saturating_add(DELAY);
     assert!(range.contains(&due), "{due:?} in {range:?}");
 }
 

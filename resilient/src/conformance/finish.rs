@@ -1,6 +1,6 @@
 //! The end of a run: every ending, and the fence before it.
 
-use super::given::{self, HOUR, NOW, delete, edit, endings, finish, id, text};
+use super::given::{self, DELAY, NOW, delete, edit, endings, finish, id, text};
 use super::subject::Subject;
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
@@ -63,10 +63,10 @@ pub async fn a_postponement_stores_its_time(store: &Subject) {
 pub async fn a_postponement_counts_its_delay_on_the_stores_clock(store: &Subject) {
     let run = store.restarted("a").await;
     let before = store.now().await;
-    end(store, &run, Ending::Postponed(Due::After(HOUR))).await;
+    end(store, &run, Ending::Postponed(Due::After(DELAY))).await;
     let after = store.now().await;
     let due = store.row(&run.id).await.due_at.expect("it waits");
-    let range = before.saturating_add(HOUR)..=after.saturating_add(HOUR);
+    let range = before.saturating_add(DELAY)..=after.saturating_add(DELAY);
     assert!(range.contains(&due), "{due:?} in {range:?}");
 }
 

@@ -15,6 +15,9 @@ pub(super) const TYPE: &str = "Order";
 /// Longer than any case takes.
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
+/// A delay that shows when it is rounded.
+pub(super) const DELAY: Duration = Duration::from_micros(90_061_987_654);
+
 /// A lease that a case waits for to end.
 pub(super) const SHORT: Duration = Duration::from_millis(250);
 

@@ -180,6 +180,7 @@ macro_rules! store_conformance {
                 work_of_a_replica_that_left_is_released
                 work_of_a_silent_replica_is_released
                 work_of_a_live_replica_is_kept
+                work_of_a_silent_replica_is_kept_until_its_lease_has_ended
                 work_of_a_beating_replica_is_kept_beyond_its_lease
                 the_lease_of_the_type_decides
                 work_of_a_type_that_the_owner_does_not_run_is_released

@@ -56,6 +56,16 @@ pub async fn work_of_a_live_replica_is_kept(store: &Subject) {
     store.unchanged(&restarted).await;
 }
 
+/// "At most that type's lease ago": a silent owner keeps its work as long as it said, and not shorter.
+pub async fn work_of_a_silent_replica_is_kept_until_its_lease_has_ended(store: &Subject) {
+    let lease = SHORT * 2;
+    let begun = Instant::now();
+    let silent = store.join(&given::replica(lease, &[TYPE])).await;
+    store.running("a", silent).await;
+    eventually("the end of a lease", async || (release(store).await == 1).then_some(())).await;
+    assert!(begun.elapsed() >= lease, "the lease ended after {:?}", begun.elapsed());
+}
+
 /// Signs of life keep work beyond the lease.
 pub async fn work_of_a_beating_replica_is_kept_beyond_its_lease(store: &Subject) {
     let lease = SHORT * 2;
