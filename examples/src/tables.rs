@@ -5,10 +5,16 @@ use std::time::{Duration, SystemTime};
 use comfy_table::{ContentArrangement, Table, presets};
 use resilient::Timestamp;
 
+/// Terminals that say they are narrower have not been told how wide they are.
+const NARROWEST: u16 = 20;
+
 /// An empty table that fits the terminal.
 pub(crate) fn table() -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    if table.width().is_some_and(|width| width >= NARROWEST) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table
 }
 
