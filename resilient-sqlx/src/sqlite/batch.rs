@@ -171,12 +171,15 @@ pub(super) async fn run<R: Record>(
 ) -> Result<Vec<SqliteRow>, sqlx::Error> {
     let mut rows = Vec::new();
     for (sql, piece) in statement.pieces(records) {
-        let mut query = sql.query::<Sqlite>().bind(now);
+        let mut query = sql.query::<Sqlite>();
         for value in piece.iter().flat_map(Record::values) {
             query = match &value {
                 Value::Text(text) => query.bind(text.as_deref()),
                 Value::Number(number) => query.bind(*number),
             };
+        }
+        if statement.has_time {
+            query = query.bind(now);
         }
         rows.extend(query.fetch_all(&mut *on).await?);
     }

@@ -112,6 +112,8 @@ impl SqliteOptions {
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
             .statement_cache_capacity(200)
+            // A whole batch of answers fits in, so that the thread of the database does not wait for the caller.
+            .row_buffer_size(256)
             .disable_statement_logging();
         let is_file = !matches!(self.place, Place::Memory);
         let options = if is_file { options.journal_mode(SqliteJournalMode::Wal) } else { options };

@@ -21,7 +21,7 @@ const OWN_WORDS: &[(&str, &str)] = &[
          on t.replica_id = r.id where r.id = f.owner and t.type_id = f.type_id and t.version = f.version \
          and {now} - r.heartbeat_at <= t.lease)",
     ),
-    // The time is bound, as the first value of every statement that has a time.
+    // The time is bound: as the first value, but after the rows of a statement over rows.
     ("{now}", "?1"),
     ("{clock}", ""),
     ("{with_clock}", ""),
@@ -170,12 +170,18 @@ impl Statements {
 #[derive(Debug)]
 pub(super) struct Statement {
     sizes: [(usize, Sql); 4],
+    /// Whether the time is bound, as the last value.
+    pub(super) has_time: bool,
 }
 
 impl Statement {
     fn new(dialect: &Dialect, shape: &Shape) -> Self {
-        let sized = |size| (size, dialect.with_rows(shape.template, &rows(shape, size)));
-        Self { sizes: [64, 16, 4, 1].map(sized) }
+        let sized = |size| {
+            let dialect = dialect.saying("{now}", &time(shape, size));
+            (size, dialect.with_rows(shape.template, &rows(shape, size)))
+        };
+        let has_time = shape.template.contains("{now}") || shape.template.contains("{due}");
+        Self { sizes: [64, 16, 4, 1].map(sized), has_time }
     }
 
     /// The statements for some rows, each with its share of them.
@@ -190,21 +196,27 @@ impl Statement {
     }
 }
 
-/// `with i (a, b) as (values (?2, ?3), (?4, ?5)) `
+/// `with i (a, b) as (values (?, ?), (?, ?)) `
+///
+/// Without numbers, for SQLite looks up each number in a list, which makes the binding of many rows quadratic.
 fn rows(shape: &Shape, count: usize) -> Rows {
     let names = shape.columns.iter().enumerate().flat_map(|(place, (name, _))| {
         [Piece::Text(if place > 0 { ", " } else { "with i (" }), Piece::Text(name)]
     });
     let width = shape.columns.len();
-    let values = (0..count * width).flat_map(|place| {
-        let before = match (place, place % width) {
+    let values = (0..count * width).map(|place| {
+        Piece::Text(match (place, place % width) {
             (0, _) => ") as (values (?",
             (_, 0) => "), (?",
             _ => ", ?",
-        };
-        [Piece::Text(before), Piece::Number(place + 2)]
+        })
     });
     names.chain(values).chain([Piece::Text(")) ")]).collect()
+}
+
+/// The time, bound after all rows.
+fn time(shape: &Shape, count: usize) -> Rows {
+    [Piece::Text("?"), Piece::Number(count * shape.columns.len() + 1)].into_iter().collect()
 }
 
 #[cfg(test)]
