@@ -40,9 +40,9 @@ impl Trouble {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
-            | sqlx::Error::BeginFailed => true,
+            | sqlx::Error::BeginFailed
             // Half an answer: the connection broke, and is gone with this error.
-            sqlx::Error::Protocol(_) => true,
+            | sqlx::Error::Protocol(_) => true,
             _ => false,
         };
         let code = error.as_database_error().and_then(DatabaseError::code);

@@ -23,7 +23,11 @@
 //! the view `resilient_overview` shows each instance with the reason why it is not running.
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod backend;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod error;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod options;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod pool;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

@@ -8,6 +8,7 @@ use resilient::{
     Due, Epoch, Filter, FunctionId, LiveReplica, Payload, Replica, ReplicaId, ReplicaType, Status,
     StoreError, StoredFunction, Timestamp,
 };
+use sqlx::error::UnexpectedNullError;
 use sqlx::query::Query;
 use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 
@@ -150,6 +151,13 @@ impl Record for Replica {
     }
 }
 
+/// The version that a step of the schema led to.
+impl Record for i64 {
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![Value::number(*self)]
+    }
+}
+
 impl Record for ReplicaId {
     fn values(&self) -> Vec<Value<'_>> {
         vec![Value::replica(*self)]
@@ -267,10 +275,16 @@ where
     query.bind(i64::from(filter.limit))
 }
 
-/// A row that this module can read.
-pub(crate) struct Reader<'r, R>(pub(crate) &'r R);
+/// A row whose columns can be read as what this crate stores.
+pub(crate) trait Columns<'r> {
+    fn maybe_text(&'r self, column: usize) -> Result<Option<&'r str>, sqlx::Error>;
 
-impl<'r, R> Reader<'r, R>
+    fn maybe_number(&'r self, column: usize) -> Result<Option<i64>, sqlx::Error>;
+
+    fn code(&'r self, column: usize) -> Result<i16, sqlx::Error>;
+}
+
+impl<'r, R> Columns<'r> for R
 where
     R: Row,
     usize: ColumnIndex<R>,
@@ -278,16 +292,33 @@ where
     i16: Decode<'r, R::Database> + Type<R::Database>,
     i64: Decode<'r, R::Database> + Type<R::Database>,
 {
+    fn maybe_text(&'r self, column: usize) -> Result<Option<&'r str>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn maybe_number(&'r self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn code(&'r self, column: usize) -> Result<i16, sqlx::Error> {
+        self.try_get(column)
+    }
+}
+
+/// Reads a row.
+pub(crate) struct Reader<'r, R>(pub(crate) &'r R);
+
+impl<'r, R: Columns<'r>> Reader<'r, R> {
     fn text(&self, column: usize) -> Result<&'r str, sqlx::Error> {
-        self.0.try_get(column)
+        self.0.maybe_text(column)?.ok_or_else(|| lacking(column))
     }
 
     fn number(&self, column: usize) -> Result<i64, sqlx::Error> {
-        self.0.try_get(column)
+        self.0.maybe_number(column)?.ok_or_else(|| lacking(column))
     }
 
     fn time(&self, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
-        Ok(self.0.try_get::<Option<i64>, _>(column)?.map(Timestamp::from_micros))
+        Ok(self.0.maybe_number(column)?.map(Timestamp::from_micros))
     }
 
     fn small(&self, column: usize) -> Result<u32, Trouble> {
@@ -300,14 +331,14 @@ where
     }
 
     fn replica(&self, column: usize) -> Result<Option<ReplicaId>, Trouble> {
-        let Some(text) = self.0.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
+        let Some(text) = self.0.maybe_text(column)? else { return Ok(None) };
         let unreadable = || StoreError::permanent(format!("the stored replica id {text:?} is not a UUID"));
         ReplicaId::parse(text).map(Some).ok_or_else(unreadable).map_err(Trouble::Refused)
     }
 
     /// A body and, in the next column, its version.
     fn payload(&self, column: usize) -> Result<Option<Payload>, Trouble> {
-        let Some(body) = self.0.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
+        let Some(body) = self.0.maybe_text(column)? else { return Ok(None) };
         Ok(Some(Payload::new(self.small(column + 1)?, body)))
     }
 
@@ -319,7 +350,7 @@ where
     /// A whole instance, from the columns that `{columns}` names.
     pub(crate) fn function(&self) -> Result<StoredFunction, Trouble> {
         let id = self.id()?;
-        let code: i16 = self.0.try_get(2)?;
+        let code = self.0.code(2)?;
         let unknown =
             || StoreError::permanent(format!("`{id}` has the status code {code}; 0 to 4 are known"));
         let status = Status::from_code(code).ok_or_else(unknown)?;
@@ -335,7 +366,7 @@ where
             param: self.payload(9)?.ok_or_else(|| lacks("parameter"))?,
             scrapbook: self.payload(11)?,
             result: self.payload(13)?,
-            failure: self.0.try_get::<Option<&str>, _>(15)?.map(str::to_owned),
+            failure: self.0.maybe_text(15)?.map(str::to_owned),
             message_count: self.number(16)?,
             created_at: self.time(17)?.ok_or_else(|| lacks("time of creation"))?,
             updated_at: self.time(18)?.ok_or_else(|| lacks("time of its last write"))?,
@@ -361,7 +392,7 @@ where
     }
 
     fn replica_type(&self) -> Result<Option<ReplicaType>, Trouble> {
-        let Some(type_id) = self.0.try_get::<Option<&str>, _>(7)? else { return Ok(None) };
+        let Some(type_id) = self.0.maybe_text(7)? else { return Ok(None) };
         let lease = duration(self.number(9)?);
         Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease }))
     }
@@ -371,27 +402,22 @@ fn duration(micros: i64) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
+fn lacking(column: usize) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_string(), source: Box::new(UnexpectedNullError) }
+}
+
+/// The keys of rows that were written.
+pub(crate) fn ids<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<FunctionId>, Trouble> {
+    rows.iter().map(|row| Ok(Reader(row).id()?)).collect()
+}
+
 /// All instances of some rows.
-pub(crate) fn functions<'r, R>(rows: &'r [R]) -> Result<Vec<StoredFunction>, Trouble>
-where
-    R: Row,
-    usize: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    i16: Decode<'r, R::Database> + Type<R::Database>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-{
+pub(crate) fn functions<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<StoredFunction>, Trouble> {
     rows.iter().map(|row| Reader(row).function()).collect()
 }
 
 /// The replicas of rows that [`REPLICAS`](crate::statements::REPLICAS) reads: one row per type, those of one replica together.
-pub(crate) fn live_replicas<'r, R>(rows: &'r [R]) -> Result<Vec<LiveReplica>, Trouble>
-where
-    R: Row,
-    usize: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    i16: Decode<'r, R::Database> + Type<R::Database>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-{
+pub(crate) fn live_replicas<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<LiveReplica>, Trouble> {
     let mut replicas: Vec<LiveReplica> = Vec::new();
     for row in rows {
         let reader = Reader(row);

@@ -53,6 +53,15 @@ impl Dialect {
         Self { placeholder, words }
     }
 
+    /// The same words, one of them with another meaning.
+    pub(crate) fn saying(&self, name: &str, meaning: &Rows) -> Self {
+        let mut other = self.clone();
+        for (_, word) in other.words.iter_mut().filter(|(word, _)| *word == name) {
+            word.clone_from(&meaning.0);
+        }
+        other
+    }
+
     /// The statement of a template.
     pub(crate) fn sql(&self, template: &'static str) -> Sql {
         self.fill(template.to_owned())

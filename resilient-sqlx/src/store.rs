@@ -6,6 +6,9 @@ use std::sync::Arc;
 use resilient::store::{Create, Delete, Edit, Ending, Finish, Save, Transition, Write, Written};
 use resilient::{FunctionId, ReplicaId, Status, Store, StoreError, StoredFunction};
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use crate::backend::Backend;
+
 /// A batch by kinds, each sorted by its keys: two transactions that lock several rows lock them in the same order.
 #[derive(Debug, Default)]
 pub(crate) struct Plan<'a> {
@@ -63,18 +66,15 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// A store whose writes this module answers.
-pub(crate) trait Backend: Store {
-    /// Applies a plan in one transaction and answers the ids of the writes whose guard held.
-    fn apply(&self, plan: &Plan<'_>) -> impl Future<Output = Result<Vec<FunctionId>, StoreError>> + Send;
-}
-
 /// How often a create is tried again whose id was taken when it was written, and free when it was read.
 const CREATE_ATTEMPTS: usize = 5;
 
 /// [`Store::write`]: one transaction, and reads only for the guards that did not hold.
-pub(crate) async fn write(store: &impl Backend, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-    let mut applied = store.apply(&Plan::new(batch)).await?;
+pub(crate) async fn write(
+    store: &(impl Backend + Store),
+    batch: &[Write],
+) -> Result<Vec<Written>, StoreError> {
+    let mut applied = apply(store, &Plan::new(batch)).await?;
     if applied.len() == batch.len() {
         return Ok(vec![Written::Done; batch.len()]);
     }
@@ -91,10 +91,14 @@ pub(crate) async fn write(store: &impl Backend, batch: &[Write]) -> Result<Vec<W
                 .map(|write| if done.contains(write.id()) { Written::Done } else { found.answer(write) })
                 .collect());
         }
-        let retried = store.apply(&Plan::new(again)).await?;
+        let retried = apply(store, &Plan::new(again)).await?;
         applied.extend(retried);
     }
     Err(StoreError::transient("an id was taken and freed again and again while it was created; try later"))
+}
+
+async fn apply(store: &impl Backend, plan: &Plan<'_>) -> Result<Vec<FunctionId>, StoreError> {
+    store.settle("a write of instances", store.apply(plan)).await
 }
 
 /// What was read to tell why guards did not hold.

@@ -7,6 +7,7 @@ use sqlx::{Executor, MySql, Row};
 
 use super::pool::is_collision;
 use super::statements::{MOST_OWNERS, Statements};
+use crate::backend::Claim;
 use crate::error::Trouble;
 use crate::row::{Reader, Record, Value};
 
@@ -15,13 +16,6 @@ const NOW: usize = 20;
 
 /// How often a release is tried that meets a deadlock.
 const ATTEMPTS: usize = 5;
-
-/// What a replica asks for.
-pub(super) struct Claim<'a> {
-    pub(super) replica: ReplicaId,
-    pub(super) kinds: &'a [Claimable],
-    pub(super) limit: u32,
-}
 
 /// An instance that is due and locked.
 struct Due {

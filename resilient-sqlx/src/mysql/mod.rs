@@ -2,7 +2,6 @@
 
 mod batch;
 mod claim;
-mod lifeline;
 mod pool;
 mod rows;
 mod schema;
@@ -10,19 +9,20 @@ mod statements;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
+use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlConnection;
 
 pub use self::pool::MySqlOptions;
 use self::rows::ByRows;
 use self::statements::Statements;
+use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
-use crate::pool::{Lease, Pool};
-use crate::row::{bind_filter, functions, live_replicas};
-use crate::store::{self, Backend, Plan};
+use crate::pool::Pool;
+use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::store::Plan;
 
 /// A store in MySQL 8 or MariaDB 10.6 and newer.
 ///
@@ -60,34 +60,6 @@ impl MySqlStore {
     fn new(pool: Pool<MySqlConnection>, statements: Statements) -> Self {
         Self { inner: Arc::new(Inner { pool, statements }) }
     }
-
-    async fn acquire(&self) -> Result<Lease<'_, MySqlConnection>, StoreError> {
-        self.inner.pool.acquire().await.map_err(Trouble::from).map_err(during("the opening of a connection"))
-    }
-
-    /// Keeps the connection of an operation that went well. One that met an error is closed, and whatever it had
-    /// begun is undone by the server; when it broke, the idle ones are not trusted either.
-    fn end<T>(
-        &self,
-        lease: Lease<'_, MySqlConnection>,
-        result: Result<T, Trouble>,
-        doing: &'static str,
-    ) -> Result<T, StoreError> {
-        match result {
-            Ok(value) => {
-                lease.give_back();
-                Ok(value)
-            }
-            Err(trouble) => {
-                drop(lease);
-                let error = during(doing)(trouble);
-                if error.is_transient() {
-                    self.inner.pool.forget_idle();
-                }
-                Err(error)
-            }
-        }
-    }
 }
 
 impl fmt::Debug for MySqlStore {
@@ -96,64 +68,95 @@ impl fmt::Debug for MySqlStore {
     }
 }
 
-#[async_trait]
-impl Store for MySqlStore {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        schema::migrate(&self.inner).await.map_err(during("the migration of its tables"))
-    }
-
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        store::write(self, batch).await
-    }
-
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let result = read(&mut lease, &self.inner.statements.read, ids).await;
-        Ok(store::in_order(ids, self.end(lease, result, "a read of instances")?))
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let query = bind_filter(self.inner.statements.list(filter).query(), filter);
-        let rows = query.fetch_all(&mut *lease).await.map_err(Trouble::from);
-        self.end(lease, rows.and_then(|rows| functions(&rows)), "a listing")
-    }
-
-    async fn claim(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let claim = claim::Claim { replica, kinds, limit };
-        let result = claim::claim(&mut lease, &self.inner.statements, &claim).await;
-        self.end(lease, result, "a claim")
-    }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        let mut lease = self.acquire().await?;
-        let result = claim::release_dead(&mut lease, &self.inner.statements).await;
-        self.end(lease, result, "the release of what dead replicas ran")
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let query = self.inner.statements.replicas.query();
-        let rows = query.fetch_all(&mut *lease).await.map_err(Trouble::from);
-        self.end(lease, rows.and_then(|rows| live_replicas(&rows)), "a read of the replicas")
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        lifeline::open(self).await.map_err(during("a connection for signs of life"))
-    }
-}
+implement_store!(MySqlStore);
 
 impl Backend for MySqlStore {
-    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let result = batch::apply(&mut lease, &self.inner.statements, plan).await;
-        self.end(lease, result, "a write of instances")
+    type Connection = MySqlConnection;
+    type Statement = ByRows;
+
+    const NAME: &'static str = "MySQL";
+    const BEGIN: &'static str = "begin";
+    /// Longer than the minute that one replica waits for another's migration.
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(75));
+
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        pool::is_transient(error)
+    }
+
+    fn forget_idle(&self) {
+        self.inner.pool.forget_idle();
+    }
+
+    async fn migrate(&self) -> Result<(), Trouble> {
+        schema::migrate(&self.inner).await
+    }
+
+    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+        let mut lease = self.inner.pool.acquire().await?;
+        let applied = batch::apply(&mut lease, &self.inner.statements, plan).await?;
+        lease.give_back();
+        Ok(applied)
+    }
+
+    async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut lease = self.inner.pool.acquire().await?;
+        let stored = read(&mut lease, &self.inner.statements.read, ids).await?;
+        lease.give_back();
+        Ok(stored)
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut lease = self.inner.pool.acquire().await?;
+        let query = bind_filter(self.inner.statements.list(filter).query(), filter);
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        functions(&rows)
+    }
+
+    async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut lease = self.inner.pool.acquire().await?;
+        let taken = claim::claim(&mut lease, &self.inner.statements, &claim).await?;
+        lease.give_back();
+        Ok(taken)
+    }
+
+    async fn release(&self) -> Result<u64, Trouble> {
+        let mut lease = self.inner.pool.acquire().await?;
+        let released = claim::release_dead(&mut lease, &self.inner.statements).await?;
+        lease.give_back();
+        Ok(released)
+    }
+
+    async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
+        let mut lease = self.inner.pool.acquire().await?;
+        let rows = self.inner.statements.replicas.query().fetch_all(&mut *lease).await?;
+        lease.give_back();
+        live_replicas(&rows)
+    }
+
+    fn signs(&self) -> &Signs<ByRows> {
+        &self.inner.statements.signs
+    }
+
+    async fn separate(&self) -> Result<Option<MySqlConnection>, Trouble> {
+        Ok(Some(self.inner.pool.connect().await?))
+    }
+
+    async fn script(on: &mut MySqlConnection, script: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(script).execute(on).await.map(drop)
+    }
+
+    async fn run<R: Record + Sync>(
+        &self,
+        on: &mut MySqlConnection,
+        statement: &ByRows,
+        records: &[R],
+    ) -> Result<usize, Trouble> {
+        let mut written = 0;
+        for rows in statement.cut(records) {
+            written += statement.query(&rows).execute(&mut *on).await?.rows_affected();
+        }
+        Ok(usize::try_from(written).unwrap_or(usize::MAX))
     }
 }
 
@@ -168,9 +171,4 @@ async fn read(
         stored.extend(functions(&statement.query(&piece).fetch_all(&mut *connection).await?)?);
     }
     Ok(stored)
-}
-
-/// From what went wrong to the error of the store.
-fn during(doing: &'static str) -> impl FnOnce(Trouble) -> StoreError {
-    move |trouble| trouble.while_doing("MySQL", doing, pool::is_transient)
 }

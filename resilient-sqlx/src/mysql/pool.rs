@@ -1,55 +1,33 @@
 //! How a MySQL or MariaDB server is reached, and what it is asked to promise.
 
-use std::fmt;
-
 use resilient::StoreError;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions, Row};
 
+use super::MySqlStore;
 use super::statements::Statements;
-use super::{MySqlStore, during};
+use crate::backend::settle;
 use crate::error::Trouble;
+use crate::options::server_options;
 use crate::pool::Pool;
 use crate::schema::Prefix;
 
-/// How to reach a [`MySqlStore`].
-///
-/// ```no_run
-/// # async fn open() -> Result<(), resilient::StoreError> {
-/// use resilient_sqlx::MySqlOptions;
-///
-/// let options = MySqlOptions::new("mysql://user:secret@localhost/shop");
-/// let store = options.table_prefix("orders").max_connections(16).connect().await?;
-/// # drop(store); Ok(()) }
-/// ```
-#[derive(Clone)]
-#[must_use = "no connection is opened before `connect` is called"]
-pub struct MySqlOptions {
-    url: String,
-    prefix: String,
-    max_connections: u32,
+server_options! {
+    /// How to reach a [`MySqlStore`].
+    ///
+    /// ```no_run
+    /// # async fn open() -> Result<(), resilient::StoreError> {
+    /// use resilient_sqlx::MySqlOptions;
+    ///
+    /// let options = MySqlOptions::new("mysql://user:secret@localhost/shop");
+    /// let store = options.table_prefix("orders").max_connections(16).connect().await?;
+    /// # drop(store); Ok(()) }
+    /// ```
+    MySqlOptions
 }
 
 impl MySqlOptions {
-    /// A server and a database on it: a URL such as `mysql://user:password@host:3306/database`.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), prefix: Prefix::DEFAULT.to_owned(), max_connections: 8 }
-    }
-
-    /// What the names of all tables begin with, instead of `resilient`: a lower-case letter, then at most 30 of
-    /// `a-z`, `0-9` and `_`.
-    pub fn table_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
-    /// How many connections are opened at most, beside the one for signs of life; 8 unless something else is said.
-    pub fn max_connections(mut self, connections: u32) -> Self {
-        self.max_connections = connections;
-        self
-    }
-
     /// Opens a connection, and asks the server whether it can keep the promises of a store.
     ///
     /// # Errors
@@ -74,19 +52,9 @@ impl MySqlOptions {
             .timezone(Some("+00:00".to_owned()))
             .disable_statement_logging();
         let pool =
-            Pool::new(options, self.max_connections).greeting(|connection| Box::pin(settle(connection)));
-        check_server(&pool).await.map_err(during("the first questions"))?;
+            Pool::new(options, self.max_connections).greeting(|connection| Box::pin(set_up(connection)));
+        settle::<MySqlStore, _>("the first questions", check_server(&pool)).await?;
         Ok(MySqlStore::new(pool, Statements::new(&prefix)))
-    }
-}
-
-// The URL may hold a password.
-impl fmt::Debug for MySqlOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlOptions")
-            .field("prefix", &self.prefix)
-            .field("max_connections", &self.max_connections)
-            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +68,7 @@ const SETTINGS: &str = "set session transaction isolation level read committed; 
      innodb_lock_wait_timeout = 5, lock_wait_timeout = 60, wait_timeout = 2147483, sql_safe_updates = 0 \
      /*M! , idle_write_transaction_timeout = 5 */";
 
-async fn settle(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+async fn set_up(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop)
 }
 

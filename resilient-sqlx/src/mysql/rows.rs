@@ -7,10 +7,7 @@ use sqlx::{MySql, MySqlConnection};
 use super::statements::{GUARD_ERROR, Template};
 use crate::row::{Record, Value};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::Kind;
-
-/// The columns of rows.
-pub(super) type Columns = &'static [(&'static str, Kind)];
+use crate::statements::{Columns, Kind};
 
 /// The rows of the longest statement are two to the power of this.
 const SIZES: u32 = 8;
@@ -25,23 +22,23 @@ const DUPLICATE: u16 = 1062;
 ///
 /// Between these sizes rows with empty ids fill up, so that a connection keeps few prepared statements.
 #[derive(Debug)]
-pub(super) struct ByRows {
+pub(crate) struct ByRows {
     one: Sql,
     /// Which column each placeholder of `one` stands for.
     order: Vec<usize>,
     many: Vec<Sql>,
-    columns: Columns,
+    kinds: Vec<Kind>,
 }
 
 impl ByRows {
     pub(super) fn new(dialect: &Dialect, columns: Columns, template: Template) -> Self {
         let (one, order) = dialect
             .sql(template.one)
-            .with_values(|name| columns.iter().position(|(column, _)| *column == name));
+            .with_values(|name| columns.each().position(|(column, _)| column == name));
         let many = template.many.map_or_else(Vec::new, |many| {
             (1..=SIZES).map(|size| dialect.with_rows(many, &selects(columns, 1 << size))).collect()
         });
-        Self { one, order, many, columns }
+        Self { one, order, many, kinds: columns.each().map(|(_, kind)| kind).collect() }
     }
 
     /// Cuts records into pieces for one statement each.
@@ -77,7 +74,7 @@ impl ByRows {
         let query = sql.map_or(&self.one, |(sql, _)| sql).query();
         let query = rows.iter().flatten().fold(query, bind);
         let empty = Value::text("");
-        (rows.len()..places).flat_map(|_| self.columns).fold(query, |query, (_, kind)| match kind {
+        (rows.len()..places).flat_map(|_| &self.kinds).fold(query, |query, kind| match kind {
             Kind::Text => bind(query, &empty),
             Kind::Number => query.bind(None::<i64>),
         })
@@ -108,12 +105,12 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
 
 /// `select ? as a, ? as b union all select ?, ?`
 fn selects(columns: Columns, rows: usize) -> Rows {
-    let first = columns.iter().enumerate().flat_map(|(index, (name, _))| {
+    let first = columns.each().enumerate().flat_map(|(index, (name, _))| {
         let separator = if index == 0 { "select ? as " } else { ", ? as " };
         [Piece::Text(separator), Piece::Text(name)]
     });
     let others = (1..rows).flat_map(|_| {
-        let values = (1..columns.len()).map(|_| Piece::Text(", ?"));
+        let values = (1..columns.count()).map(|_| Piece::Text(", ?"));
         [Piece::Text(" union all select ?")].into_iter().chain(values)
     });
     first.chain(others).collect()

@@ -9,10 +9,11 @@
 
 use resilient::Filter;
 
-use super::rows::{ByRows, Columns};
+use super::rows::ByRows;
+use crate::backend::Signs;
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{self, Kind, WORDS};
+use crate::statements::{self, Columns, WORDS};
 
 /// `BIGINT value is out of range`: the guard of one of many rows did not hold.
 pub(super) const GUARD_ERROR: u16 = 1690;
@@ -220,14 +221,19 @@ const JOIN_TYPES: Template = Template {
     ),
 };
 
-const BEAT: &str = "update {replicas} set heartbeat_at = {this_moment} \
-     where id = ? and {this_moment} - heartbeat_at <= lease";
+const BEAT: Template = Template {
+    one: "update {replicas} set heartbeat_at = {this_moment} \
+         where id = i.replica_id and {this_moment} - heartbeat_at <= lease",
+    many: None,
+};
 
-const LEAVE: &str =
-    "delete r, t from {replicas} as r left join {replica_types} as t on t.replica_id = r.id where r.id = ?";
+const LEAVE: Template = Template {
+    one: "delete r, t from {replicas} as r left join {replica_types} as t on t.replica_id = r.id \
+         where r.id = i.replica_id",
+    many: None,
+};
 
-const TAKE_COLUMNS: Columns =
-    &[("in_type", Kind::Text), ("in_id", Kind::Text), ("owner", Kind::Text), ("now", Kind::Number)];
+const TAKE_COLUMNS: Columns = Columns("in_type text, in_id text, owner text, now number");
 
 /// While one replica migrates, the others wait: a change of the schema is not part of a transaction here.
 const LOCK_SCHEMA: &str = "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 60)";
@@ -263,14 +269,11 @@ pub(super) struct Statements {
     pub(super) take: ByRows,
     pub(super) read: ByRows,
     pub(super) lock: ByRows,
-    pub(super) join: ByRows,
-    pub(super) join_types: ByRows,
+    pub(super) signs: Signs<ByRows>,
     pub(super) due: Sql,
     pub(super) dead: Sql,
     pub(super) forget: Sql,
     pub(super) replicas: Sql,
-    pub(super) beat: Sql,
-    pub(super) leave: Sql,
     pub(super) lock_schema: Sql,
     pub(super) schema: Sql,
     pub(super) recorded: Sql,
@@ -289,18 +292,20 @@ impl Statements {
             save: by_rows(statements::SAVE.columns, SAVE),
             finish: by_rows(statements::FINISH.columns, FINISH),
             edit: by_rows(statements::EDIT.columns, EDIT),
-            delete: by_rows(statements::DELETE_COLUMNS, DELETE),
+            delete: by_rows(statements::DELETE.columns, DELETE),
             take: by_rows(TAKE_COLUMNS, TAKE),
             read: by_rows(statements::READ.columns, READ),
             lock: by_rows(statements::READ.columns, LOCK),
-            join: by_rows(statements::JOIN.columns, JOIN),
-            join_types: by_rows(statements::JOIN_TYPES.columns, JOIN_TYPES),
+            signs: Signs {
+                join: by_rows(statements::JOIN.columns, JOIN),
+                join_types: by_rows(statements::JOIN_TYPES.columns, JOIN_TYPES),
+                beat: by_rows(statements::BEAT.columns, BEAT),
+                leave: by_rows(statements::LEAVE.columns, LEAVE),
+            },
             due: dialect.sql(DUE),
             dead: dialect.sql(DEAD),
             forget: dialect.sql(FORGET),
             replicas: dialect.sql(REPLICAS),
-            beat: dialect.sql(BEAT),
-            leave: dialect.sql(LEAVE),
             lock_schema: dialect.sql(LOCK_SCHEMA),
             schema: dialect.sql(SCHEMA),
             recorded: dialect.sql(RECORDED),

@@ -1,105 +1,40 @@
-//! Reads and writes on instances.
+//! Writes on instances.
 
-use resilient::store::Claimable;
-use resilient::{FunctionId, ReplicaId, StoreError, StoredFunction};
+use resilient::FunctionId;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres, Row};
+use sqlx::{PgConnection, Postgres};
 
 use super::PostgresStore;
-use super::statements::{MIGRATIONS, Statement};
+use super::statements::Statement;
+use crate::backend::Backend;
 use crate::error::Trouble;
-use crate::row::{Reader, Record, Value, functions};
-use crate::schema::missing;
+use crate::row::{Record, Value, ids};
 use crate::statements::Kind;
-use crate::store::{Backend, Plan};
-
-impl Backend for PostgresStore {
-    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, StoreError> {
-        self.settle("a write of instances", self.apply_all(plan)).await
-    }
-}
+use crate::store::Plan;
 
 impl PostgresStore {
-    async fn apply_all(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
-        let all = &*self.statements;
+    pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+        let all = &self.statements.common;
         let mut lease = self.pool.acquire().await?;
+        // A batch of one kind is a single statement, which is a transaction by itself.
         let is_mixed = plan.kinds() > 1;
         if is_mixed {
-            sqlx::raw_sql("begin").execute(&mut *lease).await?;
+            Self::script(&mut lease, Self::BEGIN).await?;
         }
         // New rows come first: a transaction that waits for one holds nothing that anybody waits for.
         let mut written = run(&mut lease, &all.create, &plan.creates).await?;
         if plan.kinds_of_changes() > 1 {
-            run(&mut lease, &all.lock, &plan.changed()).await?;
+            run(&mut lease, &self.statements.lock, &plan.changed()).await?;
         }
         written.extend(run(&mut lease, &all.save, &plan.saves).await?);
         written.extend(run(&mut lease, &all.finish, &plan.finishes).await?);
         written.extend(run(&mut lease, &all.edit, &plan.edits).await?);
         written.extend(run(&mut lease, &all.delete, &plan.deletes).await?);
         if is_mixed {
-            sqlx::raw_sql("commit").execute(&mut *lease).await?;
+            Self::script(&mut lease, "commit").await?;
         }
         lease.give_back();
-        Ok(written.iter().map(|row| Reader(row).id()).collect::<Result<_, _>>()?)
-    }
-
-    pub(super) async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut lease = self.pool.acquire().await?;
-        let rows = run(&mut lease, &self.statements.read, ids).await?;
-        lease.give_back();
-        functions(&rows)
-    }
-
-    pub(super) async fn take(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, Trouble> {
-        let column = |number: fn(&Claimable) -> u32| -> Vec<i64> {
-            kinds.iter().map(|kind| i64::from(number(kind))).collect()
-        };
-        let query = self
-            .statements
-            .claim
-            .query::<Postgres>()
-            .bind(replica.to_string())
-            .bind(kinds.iter().map(|kind| kind.type_id.as_str()).collect::<Vec<_>>())
-            .bind(column(|kind| kind.version))
-            .bind(column(|kind| kind.param_version))
-            .bind(column(|kind| kind.scrapbook_version))
-            .bind(column(|kind| kind.limit))
-            .bind(i64::from(limit));
-        let mut lease = self.pool.acquire().await?;
-        let rows = query.fetch_all(&mut *lease).await?;
-        lease.give_back();
-        functions(&rows)
-    }
-
-    pub(super) async fn release(&self) -> Result<u64, Trouble> {
-        let mut lease = self.pool.acquire().await?;
-        let released = self.statements.release.query::<Postgres>().execute(&mut *lease).await?;
-        self.statements.forget.query::<Postgres>().execute(&mut *lease).await?;
-        lease.give_back();
-        Ok(released.rows_affected())
-    }
-
-    pub(super) async fn migrate(&self) -> Result<(), Trouble> {
-        let all = &*self.statements;
-        let mut lease = self.pool.acquire().await?;
-        // Whoever comes second waits here until the first is done; the lock ends with the transaction.
-        sqlx::raw_sql("begin; set local lock_timeout = '30s'").execute(&mut *lease).await?;
-        let lock = sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))");
-        lock.bind(format!("resilient schema {}", all.prefix)).execute(&mut *lease).await?;
-        all.schema.script().execute(&mut *lease).await?;
-        let found: i64 = all.recorded.query::<Postgres>().fetch_one(&mut *lease).await?.try_get(0)?;
-        for (version, script) in missing(MIGRATIONS, &all.prefix, found)? {
-            all.migration(script).script().execute(&mut *lease).await?;
-            all.record.query::<Postgres>().bind(version).execute(&mut *lease).await?;
-        }
-        sqlx::raw_sql("commit").execute(&mut *lease).await?;
-        lease.give_back();
-        Ok(())
+        ids(&written)
     }
 }
 
@@ -124,7 +59,7 @@ pub(super) async fn run<R: Record>(
         _ => {
             let rows: Vec<_> = records.iter().map(Record::values).collect();
             let mut query = statement.many.query::<Postgres>();
-            for (place, (_, kind)) in statement.columns.iter().enumerate() {
+            for (place, kind) in statement.kinds.iter().enumerate() {
                 let column = rows.iter().map(|row| row.get(place));
                 query = match kind {
                     Kind::Text => query.bind(column.map(|value| value?.as_text()).collect::<Vec<_>>()),

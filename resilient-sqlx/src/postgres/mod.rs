@@ -1,25 +1,26 @@
 //! Instances in PostgreSQL.
 
 mod batch;
-mod lifeline;
+mod claim;
 mod pool;
 mod statements;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction};
-use sqlx::PgConnection;
+use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
 use sqlx::error::DatabaseError;
+use sqlx::{PgConnection, Row};
 
 pub use self::pool::PostgresOptions;
-use self::statements::Statements;
+use self::statements::{MIGRATIONS, Statement, Statements};
+use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
 use crate::pool::Pool;
-use crate::row::{bind_filter, functions, live_replicas};
-use crate::store;
+use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::schema::missing;
+use crate::store::Plan;
 
 /// A store in PostgreSQL, version 12 or newer.
 ///
@@ -53,103 +54,106 @@ impl PostgresStore {
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
-            .field("prefix", &self.statements.prefix)
-            .field("pool", &self.pool)
+            .field("prefix", &self.statements.common.prefix)
             .finish_non_exhaustive()
     }
 }
 
-#[async_trait]
-impl Store for PostgresStore {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        self.settle("the migration of its tables", self.migrate()).await
+implement_store!(PostgresStore);
+
+impl Backend for PostgresStore {
+    type Connection = PgConnection;
+    type Statement = Statement;
+
+    const NAME: &'static str = "PostgreSQL";
+    const BEGIN: &'static str = "begin";
+    /// The server itself gives up a statement after 30 seconds.
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
+
+    /// By the class of the error: what passes when a connection, a lock or the server comes back.
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        let code = error.code().unwrap_or_default();
+        let class = code.get(..2).unwrap_or_default();
+        // 08 connection, 40 rollback (deadlock, serialization), 53 resources, 57 operator's intervention, 58 system.
+        matches!(class, "08" | "40" | "53" | "57" | "58")
+            // A lock that was not had in time, an idle transaction that was ended, a primary that became a standby.
+            || matches!(&*code, "55P03" | "25P03" | "25006")
     }
 
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        store::write(self, batch).await
+    fn forget_idle(&self) {
+        self.pool.forget_idle();
     }
 
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        let rows = self.settle("a read of instances", self.read(ids)).await?;
-        Ok(store::in_order(ids, rows))
+    async fn migrate(&self) -> Result<(), Trouble> {
+        let all = &self.statements.common;
+        let mut lease = self.pool.acquire().await?;
+        // Whoever comes second waits here until the first is done; the lock ends with the transaction.
+        Self::script(&mut lease, "begin; set local lock_timeout = '30s'").await?;
+        let lock = sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))");
+        lock.bind(format!("resilient schema {}", all.prefix)).execute(&mut *lease).await?;
+        all.schema.script().execute(&mut *lease).await?;
+        let found: i64 = all.recorded.query().fetch_one(&mut *lease).await?.try_get(0)?;
+        for (version, script) in missing(MIGRATIONS, &all.prefix, found)? {
+            all.step(script).script().execute(&mut *lease).await?;
+            self.run(&mut lease, &all.record, &[*version]).await?;
+        }
+        Self::script(&mut lease, "commit").await?;
+        lease.give_back();
+        Ok(())
     }
 
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        let listing = async {
-            let mut lease = self.pool.acquire().await?;
-            let sql = self.statements.list(filter);
-            let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
-            lease.give_back();
-            functions(&rows)
-        };
-        self.settle("a listing", listing).await
+    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+        self.apply_all(plan).await
     }
 
-    async fn claim(
+    async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let rows = batch::run(&mut lease, &self.statements.common.read, ids).await?;
+        lease.give_back();
+        functions(&rows)
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let sql = self.statements.common.list(filter);
+        let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
+        lease.give_back();
+        functions(&rows)
+    }
+
+    async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
+        self.take_all(claim).await
+    }
+
+    async fn release(&self) -> Result<u64, Trouble> {
+        self.release_all().await
+    }
+
+    async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let rows = self.statements.common.replicas.query().fetch_all(&mut *lease).await?;
+        lease.give_back();
+        live_replicas(&rows)
+    }
+
+    fn signs(&self) -> &Signs<Statement> {
+        &self.statements.common.signs
+    }
+
+    async fn separate(&self) -> Result<Option<PgConnection>, Trouble> {
+        Ok(Some(self.pool.connect().await?))
+    }
+
+    async fn script(on: &mut PgConnection, script: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(script).execute(on).await.map(drop)
+    }
+
+    async fn run<R: Record + Sync>(
         &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        self.settle("a claim", self.take(replica, kinds, limit)).await
+        on: &mut PgConnection,
+        statement: &Statement,
+        records: &[R],
+    ) -> Result<usize, Trouble> {
+        Ok(batch::run(on, statement, records).await?.len())
     }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        self.settle("the release of what dead replicas ran", self.release()).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        let reading = async {
-            let mut lease = self.pool.acquire().await?;
-            let rows = self.statements.replicas.query().fetch_all(&mut *lease).await?;
-            lease.give_back();
-            live_replicas(&rows)
-        };
-        self.settle("a read of the replicas", reading).await
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        self.settle("a connection for signs of life", lifeline::open(self)).await
-    }
-}
-
-impl PostgresStore {
-    /// Waits for an operation, but not for ever: a network that swallows packets answers nothing at all.
-    ///
-    /// An operation that is given up goes together with its connection.
-    async fn settle<T>(
-        &self,
-        doing: &'static str,
-        operation: impl Future<Output = Result<T, Trouble>> + Send,
-    ) -> Result<T, StoreError> {
-        settle(doing, operation).await.inspect_err(|error| {
-            // A server that restarted took all connections with it; each would cost one more failure.
-            if error.is_transient() {
-                self.pool.forget_idle();
-            }
-        })
-    }
-}
-
-async fn settle<T>(
-    doing: &'static str,
-    operation: impl Future<Output = Result<T, Trouble>> + Send,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(pool::PATIENCE, operation).await {
-        Ok(result) => result.map_err(|trouble| trouble.while_doing("PostgreSQL", doing, is_transient)),
-        Err(_) => Err(StoreError::transient(format!(
-            "PostgreSQL did not answer {doing} within {} seconds; it may work later",
-            pool::PATIENCE.as_secs()
-        ))),
-    }
-}
-
-/// By the class of the error: what passes when a connection, a lock or the server comes back.
-fn is_transient(error: &dyn DatabaseError) -> bool {
-    let code = error.code().unwrap_or_default();
-    let class = code.get(..2).unwrap_or_default();
-    // 08 connection, 40 rollback (deadlock, serialization), 53 resources, 57 operator's intervention, 58 system error.
-    matches!(class, "08" | "40" | "53" | "57" | "58")
-        // A lock that was not had in time, an idle transaction that was ended, a primary that became a standby.
-        || matches!(&*code, "55P03" | "25P03" | "25006")
 }

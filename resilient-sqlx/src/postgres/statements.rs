@@ -1,13 +1,8 @@
 //! The statements of PostgreSQL.
 
-use resilient::Filter;
-
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{
-    BEAT, CREATE, DELETE_COLUMNS, EDIT, FINISH, JOIN, JOIN_TYPES, Kind, LEAVE, READ, REPLICAS, SAVE, Shape,
-    WORDS, list,
-};
+use crate::statements::{Common, Kind, READ, Shape, WORDS};
 
 /// The steps of the schema.
 pub(super) const MIGRATIONS: &[Migration] =
@@ -20,18 +15,15 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "{the_clock}",
         "clock (now) as materialized (select (extract(epoch from clock_timestamp()) * 1000000)::bigint)",
     ),
+    ("{delete}", "delete from {functions} as f using i where {same} and f.epoch = i.epoch"),
+    ("{number}", "bigint"),
+    ("{strict}", ""),
     ("{now}", "clock.now"),
     ("{clock}", ", clock"),
     ("{cross_clock}", " cross join clock"),
     ("{least}", "least"),
     ("{greatest}", "greatest"),
 ];
-
-const DELETE: Shape = Shape {
-    columns: DELETE_COLUMNS,
-    template: "{rows}delete from {functions} as f using i where {same} and f.epoch = i.epoch \
-         returning type_id, instance_id",
-};
 
 /// Locks rows in the order of their keys, before several statements of one transaction write them in any order.
 const LOCK: Shape = Shape {
@@ -92,80 +84,34 @@ const FORGET: &str = "with {the_clock}, \
          order by r.id for update of r skip locked) \
      delete from {replicas} where id in (select id from ended)";
 
-const RECORDED: &str = "select coalesce(max(version), 0)::bigint from {schema}";
-
-const SCHEMA: &str = "create table if not exists {schema} ( \
-     /* the version that a step of the schema led to */ version bigint primary key, \
-     /* when it was applied */ applied_at bigint not null)";
-
-const RECORD: &str = "{with_clock}insert into {schema} (version, applied_at) select $1, {now} from clock";
-
 /// All statements, with their table names.
 #[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) prefix: Prefix,
-    dialect: Dialect,
-    pub(super) create: Statement,
-    pub(super) save: Statement,
-    pub(super) finish: Statement,
-    pub(super) edit: Statement,
-    pub(super) delete: Statement,
+    pub(super) common: Common<Statement>,
     pub(super) lock: Statement,
-    pub(super) read: Statement,
-    pub(super) join: Statement,
-    pub(super) join_types: Statement,
-    pub(super) beat: Statement,
-    pub(super) leave: Statement,
     pub(super) claim: Sql,
-    pub(super) replicas: Sql,
     pub(super) release: Sql,
     pub(super) forget: Sql,
-    pub(super) recorded: Sql,
-    pub(super) schema: Sql,
-    pub(super) record: Sql,
 }
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
         let dialect = Dialect::new(prefix, "$1", &[WORDS, OWN_WORDS]);
-        let statement = |shape| Statement::new(&dialect, shape);
         Self {
-            prefix: prefix.clone(),
-            create: statement(&CREATE),
-            save: statement(&SAVE),
-            finish: statement(&FINISH),
-            edit: statement(&EDIT),
-            delete: statement(&DELETE),
-            lock: statement(&LOCK),
-            read: statement(&READ),
-            join: statement(&JOIN),
-            join_types: statement(&JOIN_TYPES),
-            beat: statement(&BEAT),
-            leave: statement(&LEAVE),
+            lock: Statement::new(&dialect, &LOCK),
             claim: dialect.sql(CLAIM),
-            replicas: dialect.sql(REPLICAS),
             release: dialect.sql(RELEASE),
             forget: dialect.sql(FORGET),
-            recorded: dialect.sql(RECORDED),
-            schema: dialect.sql(SCHEMA),
-            record: dialect.sql(RECORD),
-            dialect,
+            common: Common::new(prefix, dialect, Statement::new),
         }
-    }
-
-    pub(super) fn list(&self, filter: &Filter) -> Sql {
-        list(&self.dialect, filter)
-    }
-
-    pub(super) fn migration(&self, script: &'static str) -> Sql {
-        self.dialect.sql(script)
     }
 }
 
 /// A statement over rows: for one row with plain values, for any other number of rows with arrays.
 #[derive(Debug)]
-pub(super) struct Statement {
-    pub(super) columns: &'static [(&'static str, Kind)],
+pub(crate) struct Statement {
+    /// What its columns hold.
+    pub(super) kinds: Vec<Kind>,
     pub(super) one: Sql,
     pub(super) many: Sql,
 }
@@ -173,7 +119,11 @@ pub(super) struct Statement {
 impl Statement {
     fn new(dialect: &Dialect, shape: &Shape) -> Self {
         let sql = |source: Source| dialect.with_rows(shape.template, &rows(shape, source));
-        Self { columns: shape.columns, one: sql(Source::Values), many: sql(Source::Arrays) }
+        Self {
+            kinds: shape.columns.each().map(|(_, kind)| kind).collect(),
+            one: sql(Source::Values),
+            many: sql(Source::Arrays),
+        }
     }
 }
 
@@ -190,12 +140,12 @@ fn rows(shape: &Shape, source: Source) -> Rows {
         Source::Values => (") as (values (", "::text", "::bigint", ")) "),
         Source::Arrays => (") as (select * from unnest(", "::text[]", "::bigint[]", ")) "),
     };
-    let names = shape.columns.iter().enumerate().flat_map(|(place, (name, _))| {
+    let names = shape.columns.each().enumerate().flat_map(|(place, (name, _))| {
         [Piece::Text(if place > 0 { ", " } else { "with {the_clock}, i (" }), Piece::Text(name)]
     });
-    let values = shape.columns.iter().enumerate().flat_map(|(place, (_, kind))| {
+    let values = shape.columns.each().enumerate().flat_map(|(place, (_, kind))| {
         let before = if place > 0 { ", " } else { head };
-        let after = if *kind == Kind::Text { text } else { number };
+        let after = if kind == Kind::Text { text } else { number };
         [Piece::Text(before), Piece::Text("$"), Piece::Number(place + 1), Piece::Text(after)]
     });
     names.chain(values).chain([Piece::Text(tail)]).collect()

@@ -1,24 +1,27 @@
 //! Instances in an SQLite database: a file that several processes may share, or the memory of this one.
 
 mod batch;
-mod lifeline;
+mod claim;
 mod pool;
 mod statements;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
+use sqlx::Row;
 use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteConnection;
 
 use self::pool::Connections;
 pub use self::pool::SqliteOptions;
-use self::statements::Statements;
+use self::statements::{MIGRATIONS, Statement, Statements};
+use crate::backend::{Backend, Claim, Sign, Signs, implement_store};
 use crate::error::Trouble;
-use crate::row::{bind_filter, functions, live_replicas};
-use crate::store;
+use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::schema::missing;
+use crate::store::Plan;
 
 /// A store in SQLite: one file, no server.
 ///
@@ -60,84 +63,130 @@ impl SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("prefix", &self.statements.prefix).finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("prefix", &self.statements.common.prefix).finish_non_exhaustive()
     }
 }
 
-#[async_trait]
-impl Store for SqliteStore {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        self.migrate().await.map_err(during("the migration of its tables"))
+implement_store!(SqliteStore);
+
+impl Backend for SqliteStore {
+    type Connection = SqliteConnection;
+    type Statement = Statement;
+
+    const NAME: &'static str = "SQLite";
+    /// Takes the write lock at once: a lock that is asked for after a read cannot be waited for.
+    const BEGIN: &'static str = "begin immediate";
+    /// SQLite answers in any case, and a timer would go off when virtual time moves on.
+    const PATIENCE: Option<Duration> = None;
+
+    /// Somebody else holds a lock, or the disk or the memory may be free again later.
+    fn is_transient(error: &dyn DatabaseError) -> bool {
+        const BUSY: i32 = 5;
+        const LOCKED: i32 = 6;
+        const NO_MEMORY: i32 = 7;
+        const INTERRUPTED: i32 = 9;
+        const IO: i32 = 10;
+        const FULL: i32 = 13;
+        const CANNOT_OPEN: i32 = 14;
+        const PROTOCOL: i32 = 15;
+        let code = error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff);
+        matches!(code, Some(BUSY | LOCKED | NO_MEMORY | INTERRUPTED | IO | FULL | CANNOT_OPEN | PROTOCOL))
     }
 
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        store::write(self, batch).await
-    }
-
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        let rows = self.read(ids).await.map_err(during("a read of instances"))?;
-        Ok(store::in_order(ids, rows))
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        let listing = async {
-            let mut lease = self.connections.reader().await?;
-            let sql = self.statements.list(filter);
-            let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
-            lease.give_back();
-            functions(&rows)
-        };
-        listing.await.map_err(during("a listing"))
-    }
-
-    async fn claim(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        self.take(replica, kinds, limit).await.map_err(during("a claim"))
-    }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        self.release().await.map_err(during("the release of what dead replicas ran"))
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        let reading = async {
-            let mut lease = self.connections.reader().await?;
-            let query = self.statements.replicas.query().bind(self.connections.now());
-            let rows = query.fetch_all(&mut *lease).await?;
-            lease.give_back();
-            live_replicas(&rows)
-        };
-        reading.await.map_err(during("a read of the replicas"))
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        lifeline::open(self).await.map_err(during("a connection for signs of life"))
-    }
-
-    fn virtual_time(&self) -> bool {
+    fn is_virtual(&self) -> bool {
         self.connections.is_virtual()
     }
-}
 
-/// From what went wrong to the error of the store.
-fn during(doing: &'static str) -> impl FnOnce(Trouble) -> StoreError {
-    move |trouble| trouble.while_doing("SQLite", doing, is_transient)
-}
+    fn forget_idle(&self) {
+        self.connections.forget_idle();
+    }
 
-/// Somebody else holds a lock, or the disk or the memory may be free again later.
-fn is_transient(error: &dyn DatabaseError) -> bool {
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
-    const NO_MEMORY: i32 = 7;
-    const INTERRUPTED: i32 = 9;
-    const IO: i32 = 10;
-    const FULL: i32 = 13;
-    const CANNOT_OPEN: i32 = 14;
-    const PROTOCOL: i32 = 15;
-    let code = error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff);
-    matches!(code, Some(BUSY | LOCKED | NO_MEMORY | INTERRUPTED | IO | FULL | CANNOT_OPEN | PROTOCOL))
+    async fn migrate(&self) -> Result<(), Trouble> {
+        let all = &self.statements.common;
+        let mut writer = self.connections.writer().await?;
+        Self::script(&mut writer, Self::BEGIN).await?;
+        all.schema.script().execute(&mut *writer).await?;
+        let found: i64 = all.recorded.query().fetch_one(&mut *writer).await?.try_get(0)?;
+        for (version, script) in missing(MIGRATIONS, &all.prefix, found)? {
+            all.step(script).script().execute(&mut *writer).await?;
+            self.run(&mut writer, &all.record, &[*version]).await?;
+        }
+        Self::script(&mut writer, "commit").await?;
+        writer.give_back();
+        Ok(())
+    }
+
+    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+        self.apply_all(plan).await
+    }
+
+    async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut reader = self.connections.reader().await?;
+        let rows = batch::run(&mut reader, &self.statements.common.read, self.connections.now(), ids).await?;
+        reader.give_back();
+        functions(&rows)
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
+        let mut reader = self.connections.reader().await?;
+        let sql = self.statements.common.list(filter);
+        let rows = bind_filter(sql.query(), filter).fetch_all(&mut *reader).await?;
+        reader.give_back();
+        functions(&rows)
+    }
+
+    async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
+        self.take_all(claim).await
+    }
+
+    async fn release(&self) -> Result<u64, Trouble> {
+        self.release_all().await
+    }
+
+    async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
+        let mut reader = self.connections.reader().await?;
+        let query = self.statements.common.replicas.query().bind(self.connections.now());
+        let rows = query.fetch_all(&mut *reader).await?;
+        reader.give_back();
+        live_replicas(&rows)
+    }
+
+    fn signs(&self) -> &Signs<Statement> {
+        &self.statements.common.signs
+    }
+
+    /// A file has a connection of its own for signs of life; a database in memory has only one connection.
+    async fn separate(&self) -> Result<Option<SqliteConnection>, Trouble> {
+        if self.connections.is_file() { Ok(Some(self.connections.separate().await?)) } else { Ok(None) }
+    }
+
+    async fn script(on: &mut SqliteConnection, script: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(script).execute(on).await.map(drop)
+    }
+
+    async fn run<R: Record + Sync>(
+        &self,
+        on: &mut SqliteConnection,
+        statement: &Statement,
+        records: &[R],
+    ) -> Result<usize, Trouble> {
+        Ok(batch::run(on, statement, self.connections.now(), records).await?.len())
+    }
+
+    async fn give(&self, own: &mut Option<SqliteConnection>, sign: &Sign<'_>) -> Result<bool, Trouble> {
+        if !self.connections.is_file() {
+            let mut writer = self.connections.writer().await?;
+            let known = sign.give(self, &mut writer).await?;
+            writer.give_back();
+            return Ok(known);
+        }
+        let _still = self.connections.stand_still();
+        let mut on = match own.take() {
+            Some(on) => on,
+            None => self.connections.separate().await?,
+        };
+        let known = sign.give(self, &mut on).await?;
+        *own = Some(on);
+        Ok(known)
+    }
 }

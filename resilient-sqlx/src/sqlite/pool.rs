@@ -9,8 +9,9 @@ use resilient::{Clock, StoreError, SystemClock, TokioClock};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
+use super::SqliteStore;
 use super::statements::Statements;
-use super::{SqliteStore, during};
+use crate::backend::{Backend, settle};
 use crate::error::Trouble;
 use crate::pool::{Lease, Pool};
 use crate::schema::Prefix;
@@ -97,7 +98,7 @@ impl SqliteOptions {
     /// linked is older than 3.51.3.
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         let prefix = Prefix::new(&self.prefix)?;
-        let connections = self.connect().await.map_err(during("the opening of the file"))?;
+        let connections = settle::<SqliteStore, _>("the opening of the file", self.connect()).await?;
         Ok(SqliteStore { connections: Arc::new(connections), statements: Arc::new(Statements::new(&prefix)) })
     }
 
@@ -112,6 +113,8 @@ impl SqliteOptions {
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
             .statement_cache_capacity(200)
+            // A whole batch of answers fits in, so that the thread of the database does not wait for the caller.
+            .row_buffer_size(256)
             .disable_statement_logging();
         let is_file = !matches!(self.place, Place::Memory);
         let options = if is_file { options.journal_mode(SqliteJournalMode::Wal) } else { options };
@@ -142,7 +145,7 @@ impl fmt::Debug for SqliteOptions {
 async fn connect_patiently(writer: &Pool<SqliteConnection>) -> Result<SqliteConnection, sqlx::Error> {
     for pause in [10, 20, 50, 100, 200, 500, 1000] {
         match writer.connect().await {
-            Err(sqlx::Error::Database(error)) if super::is_transient(&*error) => {
+            Err(sqlx::Error::Database(error)) if SqliteStore::is_transient(&*error) => {
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
             other => return other,
@@ -194,6 +197,13 @@ impl Connections {
 
     pub(super) fn is_file(&self) -> bool {
         self.readers.is_some()
+    }
+
+    pub(super) fn forget_idle(&self) {
+        self.writer.forget_idle();
+        if let Some(readers) = &self.readers {
+            readers.forget_idle();
+        }
     }
 
     pub(super) async fn reader(&self) -> Result<Held<'_>, sqlx::Error> {

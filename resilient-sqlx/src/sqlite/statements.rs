@@ -1,13 +1,8 @@
 //! The statements of SQLite.
 
-use resilient::Filter;
-
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{
-    BEAT, CREATE, DELETE_COLUMNS, EDIT, FINISH, JOIN, JOIN_TYPES, Kind, LEAVE, READ, REPLICAS, SAVE, Shape,
-    WORDS, list,
-};
+use crate::statements::{Columns, Common, Shape, WORDS};
 use crate::store::Plan;
 
 /// The steps of the schema.
@@ -21,8 +16,15 @@ const OWN_WORDS: &[(&str, &str)] = &[
          on t.replica_id = r.id where r.id = f.owner and t.type_id = f.type_id and t.version = f.version \
          and {now} - r.heartbeat_at <= t.lease)",
     ),
-    // The time is bound, as the first value of every statement that has a time.
+    // The time is bound: as the first value, but after the rows of a statement over rows.
     ("{now}", "?1"),
+    (
+        "{delete}",
+        "delete from {functions} where (type_id, instance_id, epoch) in \
+         (select i.in_type, i.in_id, i.epoch from i)",
+    ),
+    ("{number}", "integer"),
+    ("{strict}", " strict"),
     ("{clock}", ""),
     ("{with_clock}", ""),
     ("{cross_clock}", ""),
@@ -30,15 +32,9 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("{greatest}", "max"),
 ];
 
-const DELETE: Shape = Shape {
-    columns: DELETE_COLUMNS,
-    template: "{rows}delete from {functions} where (type_id, instance_id, epoch) in \
-         (select i.in_type, i.in_id, i.epoch from i) returning type_id, instance_id",
-};
-
 /// What a claim takes; it was picked in the same transaction.
 const TAKE: Shape = Shape {
-    columns: &[("in_type", Kind::Text), ("in_id", Kind::Text), ("owner", Kind::Text)],
+    columns: Columns("in_type text, in_id text, owner text"),
     template: "{rows}update {functions} as f set status = 0, epoch = {next_epoch}, owner = i.owner, \
          attempts = {least}(f.attempts + 1, 4294967295), due_at = null, updated_at = {now} \
          from i where {same} returning {columns}",
@@ -68,82 +64,38 @@ const RELEASE: &str = "update {functions} as f set status = 1, epoch = {next_epo
 
 const FORGET: &str = "delete from {replicas} where {now} - heartbeat_at > lease";
 
-const RECORDED: &str = "select coalesce(max(version), 0) from {schema}";
-
-const SCHEMA: &str = "create table if not exists {schema} ( \
-     /* the version that a step of the schema led to */ version integer not null primary key, \
-     /* when it was applied */ applied_at integer not null) strict";
-
-const RECORD: &str = "insert into {schema} (version, applied_at) values (?2, {now})";
-
 /// All statements, with their table names.
 #[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) prefix: Prefix,
+    pub(super) common: Common<Statement>,
     dialect: Dialect,
-    pub(super) create: Statement,
-    pub(super) save: Statement,
-    pub(super) finish: Statement,
-    pub(super) edit: Statement,
-    pub(super) delete: Statement,
     pub(super) take: Statement,
-    pub(super) read: Statement,
-    pub(super) join: Statement,
-    pub(super) join_types: Statement,
-    pub(super) beat: Statement,
-    pub(super) leave: Statement,
-    pub(super) replicas: Sql,
     pub(super) any_dead: Sql,
     pub(super) release: Sql,
     pub(super) forget: Sql,
-    pub(super) recorded: Sql,
-    pub(super) schema: Sql,
-    pub(super) record: Sql,
 }
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
         let dialect = Dialect::new(prefix, "?1", &[WORDS, OWN_WORDS]);
-        let statement = |shape| Statement::new(&dialect, shape);
         Self {
-            prefix: prefix.clone(),
-            create: statement(&CREATE),
-            save: statement(&SAVE),
-            finish: statement(&FINISH),
-            edit: statement(&EDIT),
-            delete: statement(&DELETE),
-            take: statement(&TAKE),
-            read: statement(&READ),
-            join: statement(&JOIN),
-            join_types: statement(&JOIN_TYPES),
-            beat: statement(&BEAT),
-            leave: statement(&LEAVE),
-            replicas: dialect.sql(REPLICAS),
+            common: Common::new(prefix, dialect.clone(), Statement::new),
+            take: Statement::new(&dialect, &TAKE),
             any_dead: dialect.sql(ANY_DEAD),
             release: dialect.sql(RELEASE),
             forget: dialect.sql(FORGET),
-            recorded: dialect.sql(RECORDED),
-            schema: dialect.sql(SCHEMA),
-            record: dialect.sql(RECORD),
             dialect,
         }
     }
 
     /// How many statements a plan takes.
     pub(super) fn count(&self, plan: &Plan<'_>) -> usize {
-        self.create.pieces(&plan.creates).count()
-            + self.save.pieces(&plan.saves).count()
-            + self.finish.pieces(&plan.finishes).count()
-            + self.edit.pieces(&plan.edits).count()
-            + self.delete.pieces(&plan.deletes).count()
-    }
-
-    pub(super) fn list(&self, filter: &Filter) -> Sql {
-        list(&self.dialect, filter)
-    }
-
-    pub(super) fn migration(&self, script: &'static str) -> Sql {
-        self.dialect.sql(script)
+        let all = &self.common;
+        all.create.pieces(&plan.creates).count()
+            + all.save.pieces(&plan.saves).count()
+            + all.finish.pieces(&plan.finishes).count()
+            + all.edit.pieces(&plan.edits).count()
+            + all.delete.pieces(&plan.deletes).count()
     }
 
     /// What is due of so many kinds; the values of the first kind begin with the fourth.
@@ -168,14 +120,20 @@ impl Statements {
 
 /// A statement over rows, for some numbers of rows: any number is made of few statements, all of them cached.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     sizes: [(usize, Sql); 4],
+    /// Whether the time is bound, as the last value.
+    pub(super) has_time: bool,
 }
 
 impl Statement {
     fn new(dialect: &Dialect, shape: &Shape) -> Self {
-        let sized = |size| (size, dialect.with_rows(shape.template, &rows(shape, size)));
-        Self { sizes: [64, 16, 4, 1].map(sized) }
+        let sized = |size| {
+            let dialect = dialect.saying("{now}", &time(shape, size));
+            (size, dialect.with_rows(shape.template, &rows(shape, size)))
+        };
+        let has_time = shape.template.contains("{now}") || shape.template.contains("{due}");
+        Self { sizes: [64, 16, 4, 1].map(sized), has_time }
     }
 
     /// The statements for some rows, each with its share of them.
@@ -190,21 +148,27 @@ impl Statement {
     }
 }
 
-/// `with i (a, b) as (values (?2, ?3), (?4, ?5)) `
+/// `with i (a, b) as (values (?, ?), (?, ?)) `
+///
+/// Without numbers, for SQLite looks up each number in a list, which makes the binding of many rows quadratic.
 fn rows(shape: &Shape, count: usize) -> Rows {
-    let names = shape.columns.iter().enumerate().flat_map(|(place, (name, _))| {
+    let names = shape.columns.each().enumerate().flat_map(|(place, (name, _))| {
         [Piece::Text(if place > 0 { ", " } else { "with i (" }), Piece::Text(name)]
     });
-    let width = shape.columns.len();
-    let values = (0..count * width).flat_map(|place| {
-        let before = match (place, place % width) {
+    let width = shape.columns.count();
+    let values = (0..count * width).map(|place| {
+        Piece::Text(match (place, place % width) {
             (0, _) => ") as (values (?",
             (_, 0) => "), (?",
             _ => ", ?",
-        };
-        [Piece::Text(before), Piece::Number(place + 2)]
+        })
     });
     names.chain(values).chain([Piece::Text(")) ")]).collect()
+}
+
+/// The time, bound after all rows.
+fn time(shape: &Shape, count: usize) -> Rows {
+    [Piece::Text("?"), Piece::Number(count * shape.columns.count() + 1)].into_iter().collect()
 }
 
 #[cfg(test)]
@@ -215,7 +179,7 @@ mod tests {
     fn any_number_of_rows_is_made_of_few_statements() {
         let statements = Statements::new(&Prefix::new("shop").unwrap());
         let sizes = |count: usize| -> Vec<usize> {
-            statements.save.pieces(&vec![(); count]).map(|(_, piece)| piece.len()).collect()
+            statements.common.save.pieces(&vec![(); count]).map(|(_, piece)| piece.len()).collect()
         };
         assert_eq!(sizes(0), Vec::<usize>::new());
         assert_eq!(sizes(1), [1]);

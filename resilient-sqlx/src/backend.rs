@@ -1,0 +1,270 @@
+//! What a database has to be able to do, and the store that comes of it: written once for all databases.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use resilient::store::{Claimable, Lifeline};
+use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction};
+use sqlx::error::DatabaseError;
+
+use crate::error::Trouble;
+use crate::row::{Record, types_of};
+use crate::store::Plan;
+
+/// What a replica asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    pub(crate) replica: ReplicaId,
+    pub(crate) kinds: &'a [Claimable],
+    pub(crate) limit: u32,
+}
+
+/// The statements behind signs of life.
+#[derive(Debug)]
+pub(crate) struct Signs<S> {
+    pub(crate) join: S,
+    pub(crate) join_types: S,
+    pub(crate) beat: S,
+    pub(crate) leave: S,
+}
+
+/// A database that keeps instances; [`implement_store!`] makes a [`Store`](resilient::Store) of it.
+///
+/// Its methods do what those of the store promise, and leave it to [`Backend::settle`] to say what went wrong.
+pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
+    /// A connection to it.
+    type Connection: Send;
+    /// A statement over rows.
+    type Statement: Sync;
+
+    /// What people call it.
+    const NAME: &'static str;
+    /// How a transaction that writes begins.
+    const BEGIN: &'static str;
+    /// After how long an operation is given up; the database itself gives up before.
+    const PATIENCE: Option<Duration>;
+
+    /// Whether an error of the database may pass.
+    fn is_transient(error: &dyn DatabaseError) -> bool;
+
+    /// Whether time may be virtual.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+
+    /// Does not use the connections again that are not in use: when one broke, the others most likely did too.
+    fn forget_idle(&self);
+
+    fn migrate(&self) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Applies a plan in one transaction and answers the ids of the writes whose guard held.
+    fn apply(&self, plan: &Plan<'_>) -> impl Future<Output = Result<Vec<FunctionId>, Trouble>> + Send;
+
+    /// Reads those instances that are there, in any order.
+    fn read(&self, ids: &[FunctionId]) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
+
+    fn list(&self, filter: &Filter) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
+
+    fn take(&self, claim: Claim<'_>) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
+
+    fn release(&self) -> impl Future<Output = Result<u64, Trouble>> + Send;
+
+    fn live(&self) -> impl Future<Output = Result<Vec<LiveReplica>, Trouble>> + Send;
+
+    /// The statements behind signs of life.
+    fn signs(&self) -> &Signs<Self::Statement>;
+
+    /// Opens a connection for signs of life, unless there is only one connection at all.
+    fn separate(&self) -> impl Future<Output = Result<Option<Self::Connection>, Trouble>> + Send;
+
+    /// Runs statements without values and answers.
+    fn script(
+        on: &mut Self::Connection,
+        script: &'static str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Runs a statement over rows and answers how many were written.
+    fn run<R: Record + Sync>(
+        &self,
+        on: &mut Self::Connection,
+        statement: &Self::Statement,
+        records: &[R],
+    ) -> impl Future<Output = Result<usize, Trouble>> + Send;
+
+    /// Gives a sign of life and answers whether the replica was known.
+    ///
+    /// A connection that met an error may be in an open transaction and is not used again.
+    fn give(
+        &self,
+        own: &mut Option<Self::Connection>,
+        sign: &Sign<'_>,
+    ) -> impl Future<Output = Result<bool, Trouble>> + Send {
+        async {
+            let lost = || StoreError::transient("the connection for signs of life is lost");
+            let mut on = match own.take() {
+                Some(on) => on,
+                None => self.separate().await?.ok_or_else(lost)?,
+            };
+            let known = sign.give(self, &mut on).await?;
+            *own = Some(on);
+            Ok(known)
+        }
+    }
+
+    /// Waits for an operation, but not for ever: a network that swallows packets answers nothing at all.
+    ///
+    /// An operation that is given up goes together with its connection.
+    fn settle<T: Send>(
+        &self,
+        doing: &'static str,
+        operation: impl Future<Output = Result<T, Trouble>> + Send,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        async move {
+            let result = settle::<Self, T>(doing, operation).await;
+            if result.as_ref().is_err_and(StoreError::is_transient) {
+                self.forget_idle();
+            }
+            result
+        }
+    }
+}
+
+/// [`Backend::settle`], before there is a store.
+pub(crate) async fn settle<B: Backend, T>(
+    doing: &'static str,
+    operation: impl Future<Output = Result<T, Trouble>> + Send,
+) -> Result<T, StoreError> {
+    let result = match B::PATIENCE {
+        None => operation.await,
+        Some(patience) => tokio::time::timeout(patience, operation).await.unwrap_or_else(|_| {
+            let (name, seconds) = (B::NAME, patience.as_secs());
+            let message =
+                format!("{name} did not answer {doing} within {seconds} seconds; it may work later");
+            Err(StoreError::transient(message).into())
+        }),
+    };
+    result.map_err(|trouble| trouble.while_doing(B::NAME, doing, B::is_transient))
+}
+
+/// What a replica has to say.
+#[derive(Debug)]
+pub(crate) enum Sign<'a> {
+    Join(&'a Replica),
+    Beat(ReplicaId),
+    Leave(ReplicaId),
+}
+
+impl Sign<'_> {
+    /// Gives the sign on a connection and answers whether the replica was known.
+    pub(crate) async fn give<B: Backend>(&self, store: &B, on: &mut B::Connection) -> Result<bool, Trouble> {
+        let signs = store.signs();
+        let known = match self {
+            Self::Beat(id) => store.run(on, &signs.beat, &[*id]).await?,
+            Self::Leave(id) => store.run(on, &signs.leave, &[*id]).await?,
+            Self::Join(replica) => {
+                B::script(on, B::BEGIN).await?;
+                store.run(on, &signs.leave, &[replica.id]).await?;
+                let joined = store.run(on, &signs.join, &[*replica]).await?;
+                store.run(on, &signs.join_types, &types_of(replica)).await?;
+                B::script(on, "commit").await?;
+                joined
+            }
+        };
+        Ok(known > 0)
+    }
+}
+
+/// Signs of life, on a connection that no pool knows.
+pub(crate) struct Line<B: Backend> {
+    pub(crate) store: B,
+    pub(crate) own: Option<B::Connection>,
+}
+
+impl<B: Backend> fmt::Debug for Line<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Line<B> {
+    async fn give(&mut self, doing: &'static str, sign: Sign<'_>) -> Result<bool, StoreError> {
+        settle::<B, _>(doing, self.store.give(&mut self.own, &sign)).await
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Lifeline for Line<B> {
+    async fn join(&mut self, replica: &Replica) -> Result<(), StoreError> {
+        self.give("the joining of a replica", Sign::Join(replica)).await.map(drop)
+    }
+
+    async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError> {
+        self.give("a sign of life", Sign::Beat(replica)).await
+    }
+
+    async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError> {
+        self.give("the leaving of a replica", Sign::Leave(replica)).await.map(drop)
+    }
+}
+
+/// Makes a [`Store`](resilient::Store) of a [`Backend`].
+macro_rules! implement_store {
+    ($store:ty) => {
+        #[async_trait::async_trait]
+        impl resilient::Store for $store {
+            async fn initialize(&self) -> Result<(), resilient::StoreError> {
+                self.settle("the migration of its tables", self.migrate()).await
+            }
+
+            async fn write(
+                &self,
+                batch: &[resilient::store::Write],
+            ) -> Result<Vec<resilient::store::Written>, resilient::StoreError> {
+                crate::store::write(self, batch).await
+            }
+
+            async fn get(
+                &self,
+                ids: &[resilient::FunctionId],
+            ) -> Result<Vec<Option<resilient::StoredFunction>>, resilient::StoreError> {
+                let rows = self.settle("a read of instances", self.read(ids)).await?;
+                Ok(crate::store::in_order(ids, rows))
+            }
+
+            async fn list(
+                &self,
+                filter: &resilient::Filter,
+            ) -> Result<Vec<resilient::StoredFunction>, resilient::StoreError> {
+                self.settle("a listing", crate::backend::Backend::list(self, filter)).await
+            }
+
+            async fn claim(
+                &self,
+                replica: resilient::ReplicaId,
+                kinds: &[resilient::store::Claimable],
+                limit: u32,
+            ) -> Result<Vec<resilient::StoredFunction>, resilient::StoreError> {
+                self.settle("a claim", self.take(crate::backend::Claim { replica, kinds, limit })).await
+            }
+
+            async fn release_dead(&self) -> Result<u64, resilient::StoreError> {
+                self.settle("the release of what dead replicas ran", self.release()).await
+            }
+
+            async fn replicas(&self) -> Result<Vec<resilient::LiveReplica>, resilient::StoreError> {
+                self.settle("a read of the replicas", self.live()).await
+            }
+
+            async fn lifeline(&self) -> Result<Box<dyn resilient::store::Lifeline>, resilient::StoreError> {
+                let own = self.settle("a connection for signs of life", self.separate()).await?;
+                Ok(Box::new(crate::backend::Line { store: self.clone(), own }))
+            }
+
+            fn virtual_time(&self) -> bool {
+                self.is_virtual()
+            }
+        }
+    };
+}
+pub(crate) use implement_store;
