@@ -4,8 +4,12 @@
 //!
 //! - `invoke`: the result cache, callers in many processes, answers as typed errors, waiting through postponements.
 
+mod bad_input;
 mod common;
+mod control_panel;
 mod crash;
 mod invoke;
 mod outcomes;
 mod schedule;
+mod startup;
+mod versions;

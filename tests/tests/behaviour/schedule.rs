@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use resilient::Timestamp;
 use resilient::prelude::*;
 use resilient_tests::on_every_store;
-use tokio::time::Instant;
 
 use crate::common::{
     Act, Probe, assert_postponed, builder, crash, double, gated, json, ms, onlooker, play, quick, replica,
@@ -134,37 +133,35 @@ on_every_store! {
     }
 }
 
+/// Background activities so rare that days of virtual time are over soon.
+fn sparse() -> Settings {
+    let rare = secs(60);
+    Settings::default().heartbeat(rare).lease(secs(3600)).poll(rare).sweep(rare).wait_poll(rare)
+}
+
 #[tokio::test(start_paused = true)]
 async fn in_virtual_time_a_long_delay_is_over_at_once() {
     let (store, probe) = (InMemoryStore::new(), Probe::default());
-    let runtime =
-        builder(store.clone(), &probe).settings(Settings::default()).start().await.expect("it starts");
-    let since = Instant::now();
-    double::schedule_in(&runtime, "1", 3, secs(3 * 3600)).await.expect("it is stored");
+    let runtime = builder(store.clone(), &probe).settings(sparse()).start().await.expect("it starts");
+    double::schedule_in(&runtime, "1", 3, secs(3 * 86_400)).await.expect("it is stored");
     assert_eq!(double::completion(&runtime, "1").await.expect("it succeeds"), 6);
     let row = stored(&store, "Double", "1").await;
     let waited = row.updated_at.saturating_since(row.created_at);
     assert!(
-        waited >= secs(3 * 3600) && waited <= secs(3 * 3600) + ms(2),
+        waited >= secs(3 * 86_400) && waited <= secs(3 * 86_400) + ms(2),
         "its own hint begins it after {waited:?}"
-    );
-    assert!(
-        since.elapsed() < secs(3 * 3600) + secs(3),
-        "a long wait looks every two seconds: {:?}",
-        since.elapsed()
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_virtual_time_a_function_can_put_itself_off_for_hours() {
+async fn in_virtual_time_a_function_can_put_itself_off_for_a_day() {
     let (store, probe) = (InMemoryStore::new(), Probe::default());
-    let runtime =
-        builder(store.clone(), &probe).settings(Settings::default()).start().await.expect("it starts");
+    let runtime = builder(store.clone(), &probe).settings(sparse()).start().await.expect("it starts");
     // Whole milliseconds are where timers of virtual time end: the clock must not stand still at a hint.
-    let acts = vec![Act::Postpone(1_000), Act::Postpone(3_600_000), Act::Postpone(0), Act::Postpone(7)];
+    let acts = vec![Act::Postpone(1_000), Act::Postpone(86_400_000), Act::Postpone(0), Act::Postpone(7)];
     assert_postponed(play::invoke(&runtime, "1", acts).await);
     assert_eq!(play::completion(&runtime, "1").await.expect("it succeeds"), [1, 2, 3, 4, 5]);
     let row = stored(&store, "Play", "1").await;
     let waited = row.updated_at.saturating_since(row.created_at);
-    assert!(waited >= ms(3_601_007) && waited < ms(3_601_020), "over after {waited:?}");
+    assert!(waited >= ms(86_401_007) && waited < ms(86_401_020), "over after {waited:?}");
 }
