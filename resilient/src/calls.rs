@@ -28,9 +28,16 @@ pub(crate) async fn invoke(
     engine.check_size("parameter", &param)?;
     check_open(engine)?;
     let kind = (registration.type_id, registration.version);
-    let ticket = match engine.runs.enter(&id, Epoch::ZERO, kind, engine.lease_of(kind)) {
-        Ok(ticket) => ticket,
-        Err(ended) => return wait_here(engine, id, ended).await,
+    let ticket = loop {
+        let ended = match engine.runs.enter(&id, Epoch::ZERO, kind, engine.lease_of(kind)) {
+            Ok(ticket) => break ticket,
+            Err(ended) => ended,
+        };
+        match wait_here(engine, id.clone(), ended).await {
+            // What the other call ran was never stored, or is deleted: this one begins anew.
+            Err(InvokeError::NotFound { .. }) => check_open(engine)?,
+            answer => return answer,
+        }
     };
     let ended = ticket.ended();
     // A task of its own: a caller that goes away takes neither the instance nor its run with it.

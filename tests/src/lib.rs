@@ -6,6 +6,8 @@
 mod eventually;
 mod every_store;
 pub mod faults;
+pub mod held;
+pub mod orders;
 mod report;
 pub mod servers;
 mod stores;

@@ -60,6 +60,8 @@ impl Watchdog for Sweep {
 }
 
 async fn suspects(engine: &Engine, me: ReplicaId) -> Result<Suspects, StoreError> {
+    // The answer of a claim that is on its way may bring runs for what looks like an orphan.
+    let _no_claim = engine.claiming.lock().await;
     let mut found = Suspects { orphans: HashSet::new(), fenced: engine.runs.owned() };
     let mut filter =
         Filter { owner: Some(me), status: Some(Status::Executing), limit: 1_000, ..Filter::default() };
