@@ -12,7 +12,7 @@ use tokio::runtime;
 
 use super::ledger::Ledger;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A place where orders are processed.
 pub(crate) struct Shop {
@@ -128,8 +128,8 @@ fn binary() -> &'static Path {
         assert!(build.status.success(), "the demo does not build");
         let messages = String::from_utf8(build.stdout).unwrap();
         let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let binaries = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-        binaries.last().expect("cargo names the executable it built")
+        let mut binaries = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+        binaries.next_back().expect("cargo names the executable it built")
     })
 }
 
