@@ -209,11 +209,15 @@ impl Reporter {
             error = &error as &dyn std::error::Error,
             "a background activity failed; it is tried again"
         );
-        let Some(handler) = &self.0 else { return };
-        let error = BackgroundError { activity, error };
-        // A handler that panics must not end the activity that called it.
-        if std::panic::catch_unwind(AssertUnwindSafe(|| handler(&error))).is_err() {
-            tracing::error!(activity, "the handler of background errors panicked");
+        if let Some(handler) = &self.0 {
+            handle(handler, &BackgroundError { activity, error });
         }
+    }
+}
+
+/// A handler that panics must not end the activity that called it.
+fn handle(handler: &Handler, error: &BackgroundError) {
+    if std::panic::catch_unwind(AssertUnwindSafe(|| handler(error))).is_err() {
+        tracing::error!(activity = error.activity, "the handler of background errors panicked");
     }
 }

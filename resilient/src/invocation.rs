@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::clock::Due;
 use crate::context::Context;
 use crate::engine::Engine;
+use crate::events;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::outcome::{Failure, RawOutcome};
 use crate::panics::caught;
@@ -69,13 +70,12 @@ impl Claimed {
 pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
     let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
     claimed.ticket.own();
-    tracing::debug!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, attempt = claimed.attempt, "run begins");
+    events::run_begins(&id, epoch, claimed.attempt);
     let body = INSIDE.scope((), caught((claimed.registration.run)(env(engine, &claimed))));
     let finished = tokio::select! {
         biased;
         () = claimed.ticket.stopped() => {
-            tracing::warn!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, "run stopped: its lease or its ownership is lost");
-            return;
+            return events::run_stopped(&id, epoch);
         }
         finished = body => finished.unwrap_or_else(|payload| Finished {
             outcome: RawOutcome::Failed(Failure::panic(payload)),
@@ -206,16 +206,13 @@ async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) {
         };
         match written {
             Ok(Written::Done) => {
-                log_end(&id, epoch, &ending);
+                events::run_ended(&id, epoch, &ending);
                 wake(engine, &ending);
                 return ticket.end(answer);
             }
             // A message arrived between the last look and the suspension: run again at once.
             Ok(Written::Changed) => ending = Ending::Released,
-            Ok(_) => {
-                tracing::warn!(type_id = %id.type_id, instance_id = %id.instance_id, %epoch, "outcome dropped: ownership is lost");
-                return;
-            }
+            Ok(_) => return events::outcome_dropped(&id, epoch),
             Err(error) => {
                 let transient = error.is_transient();
                 engine.reporter.report("finish", error);
@@ -234,17 +231,6 @@ fn wake(engine: &Engine, ending: &Ending) {
         Ending::Postponed(due) => engine.wakes.at(*due),
         Ending::Released | Ending::Lost => engine.wakes.now(),
         Ending::Succeeded(_) | Ending::Failed(_) | Ending::Suspended { .. } => {}
-    }
-}
-
-fn log_end(id: &FunctionId, epoch: Epoch, ending: &Ending) {
-    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
-    match ending {
-        Ending::Succeeded(_) => tracing::debug!(%type_id, %instance_id, %epoch, "succeeded"),
-        Ending::Failed(_) => tracing::warn!(%type_id, %instance_id, %epoch, "failed; it waits for a person"),
-        Ending::Postponed(due) => tracing::debug!(%type_id, %instance_id, %epoch, ?due, "postponed"),
-        Ending::Suspended { .. } => tracing::debug!(%type_id, %instance_id, %epoch, "suspended"),
-        Ending::Released | Ending::Lost => tracing::debug!(%type_id, %instance_id, %epoch, "handed over"),
     }
 }
 

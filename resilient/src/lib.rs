@@ -72,7 +72,7 @@
 //! # }
 //! ```
 //!
-//! - **Progress**: [`Scrapbook`], with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
+//! - **Progress**: [`Scrapbook`](struct@Scrapbook), with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
@@ -131,6 +131,7 @@ pub mod registry;
 
 mod answer;
 mod backoff;
+mod events;
 mod invoke_error;
 mod lease;
 mod panics;

@@ -1,0 +1,42 @@
+//! The tracing events of one run: ids and numbers, never the user's data.
+
+use crate::id::{Epoch, FunctionId};
+use crate::store::Ending;
+
+pub(crate) fn run_begins(id: &FunctionId, epoch: Epoch, attempt: u32) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::debug!(%type_id, %instance_id, %epoch, attempt, "run begins");
+}
+
+pub(crate) fn run_stopped(id: &FunctionId, epoch: Epoch) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::warn!(%type_id, %instance_id, %epoch, "run stopped: its lease or its ownership is lost");
+}
+
+pub(crate) fn outcome_dropped(id: &FunctionId, epoch: Epoch) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::warn!(%type_id, %instance_id, %epoch, "outcome dropped: ownership is lost");
+}
+
+pub(crate) fn run_ended(id: &FunctionId, epoch: Epoch, ending: &Ending) {
+    if matches!(ending, Ending::Failed(_)) {
+        return failed(id, epoch);
+    }
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::debug!(%type_id, %instance_id, %epoch, "{}", outcome(ending));
+}
+
+fn failed(id: &FunctionId, epoch: Epoch) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::warn!(%type_id, %instance_id, %epoch, "failed; it waits for a person");
+}
+
+fn outcome(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Succeeded(_) => "succeeded",
+        Ending::Failed(_) => "failed",
+        Ending::Postponed(_) => "postponed",
+        Ending::Suspended { .. } => "suspended",
+        Ending::Released | Ending::Lost => "handed over",
+    }
+}
