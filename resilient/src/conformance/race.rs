@@ -5,6 +5,7 @@ use super::subject::Subject;
 use super::wait::{both, retry, together};
 use crate::clock::Due;
 use crate::id::ReplicaId;
+use crate::record::StoredFunction;
 use crate::status::Status;
 use crate::store::{Create, Start, Transition, Write, Written};
 
@@ -138,6 +139,19 @@ pub async fn a_reader_never_sees_half_a_write(store: &Subject) {
     assert_eq!(store.row(&given::id("a")).await.scrapbook, Some(text(60, "60")));
 }
 
+/// Saves of all these runs and four creates, in an order of this task's own.
+fn overlapping(runs: &[StoredFunction], task: usize, round: usize) -> Vec<Write> {
+    let start = Start::Running(ReplicaId::random());
+    let new = |number| Write::Create(given::create(&format!("{round} {number}"), start));
+    let saves = runs.iter().map(|run| Write::Save(save(run, text(1, &format!("{task} {round}")))));
+    let mut batch: Vec<_> = saves.chain((0..4).map(new)).collect();
+    batch.rotate_left(task * 3);
+    if task.is_multiple_of(2) {
+        batch.reverse();
+    }
+    batch
+}
+
 /// Batches that touch the same instances in different orders do not wait for each other for ever.
 pub async fn overlapping_batches_in_any_order_come_to_an_end(store: &Subject) {
     let owner = store.live().await;
@@ -150,16 +164,7 @@ pub async fn overlapping_batches_in_any_order_come_to_an_end(store: &Subject) {
         async move {
             let mut created = 0;
             for round in 0..8 {
-                let saves =
-                    runs.iter().map(|run| Write::Save(save(run, text(1, &format!("{task} {round}")))));
-                let new = |number| {
-                    Write::Create(given::create(&format!("{round} {number}"), Start::Running(owner)))
-                };
-                let mut batch: Vec<_> = saves.chain((0..4).map(new)).collect();
-                batch.rotate_left(task * 3);
-                if task.is_multiple_of(2) {
-                    batch.reverse();
-                }
+                let batch = overlapping(&runs, task, round);
                 let answers = retry(|| store.write(&batch)).await;
                 for (write, answer) in batch.iter().zip(&answers) {
                     let save = matches!(write, Write::Save(_));
