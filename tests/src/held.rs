@@ -21,7 +21,8 @@ pub enum Point {
 
 impl Point {
     /// Signs of life, as those of a process whose heartbeat is stuck.
-    pub const LIFE: [Self; 3] = [Self::Before(Call::Lifeline), Self::Before(Call::Beat), Self::Before(Call::Join)];
+    pub const LIFE: [Self; 3] =
+        [Self::Before(Call::Lifeline), Self::Before(Call::Beat), Self::Before(Call::Join)];
 }
 
 /// A store that passes calls on, and holds some of them until they are released. Clones share what is held.
