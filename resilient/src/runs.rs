@@ -72,11 +72,11 @@ impl Runs {
         self.table().len()
     }
 
-    /// How many runs there are of each kind.
-    pub(crate) fn counts(&self) -> HashMap<Kind, usize> {
+    /// How many runs there are of each function type, in all its versions.
+    pub(crate) fn counts(&self) -> HashMap<&'static str, usize> {
         let mut counts = HashMap::new();
         for run in self.table().values() {
-            *counts.entry(run.kind).or_default() += 1;
+            *counts.entry(run.kind.0).or_default() += 1;
         }
         counts
     }

@@ -148,7 +148,7 @@ impl Builder {
         watchdog::start(Sweep::default(), &engine);
         if self.takes_work {
             watchdog::start(Crashed, &engine);
-            watchdog::start(DueWork, &engine);
+            watchdog::start(DueWork::default(), &engine);
         }
         let names =
             engine.registry.iter().map(|function| format!("{} v{}", function.type_id, function.version));

@@ -1,6 +1,7 @@
 //! The one wake-up path: whatever is due, for whatever reason, is claimed by the same statement and run.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
@@ -12,11 +13,15 @@ use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::invocation::{self, Claimed};
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
+use crate::registry::Registration;
 use crate::store::{Claimable, Ending, Finish, StoreError, Write};
 
 /// Claims due work up to the free places, and runs it.
-#[derive(Debug)]
-pub(crate) struct DueWork;
+#[derive(Debug, Default)]
+pub(crate) struct DueWork {
+    /// Which version of a limited function type is looked for in this pass.
+    turn: AtomicUsize,
+}
 
 /// The most instances in one claim, so that several replicas share a backlog.
 const PAGE: usize = 200;
@@ -36,7 +41,7 @@ impl Watchdog for DueWork {
             return Ok(());
         };
         let free = engine.settings.max_running.saturating_sub(engine.runs.count()).min(PAGE);
-        let kinds = claimable(engine);
+        let kinds = claimable(engine, self.turn.fetch_add(1, Ordering::Relaxed));
         let full = free == 0 || kinds.len() < engine.registry.iter().count();
         engine.wakes.set_crowded(full);
         if free == 0 || kinds.is_empty() {
@@ -54,15 +59,16 @@ impl Watchdog for DueWork {
 }
 
 /// What this replica can run, with the places that are free for each.
-fn claimable(engine: &Engine) -> Vec<Claimable> {
+fn claimable(engine: &Engine, turn: usize) -> Vec<Claimable> {
     let running = engine.runs.counts();
     // A type with a short lease rests earlier than the others when signs of life fail.
     let covered = engine.registry.iter().filter(|registration| {
         engine.lease.covers(engine.lease_of((registration.type_id, registration.version)))
     });
-    let kinds = covered.map(|registration| {
+    let kinds = covered.filter(|registration| has_its_turn(engine, registration, turn));
+    let kinds = kinds.map(|registration| {
         let kind = (registration.type_id, registration.version);
-        let taken = running.get(&kind).copied().unwrap_or(0);
+        let taken = running.get(registration.type_id).copied().unwrap_or(0);
         Claimable {
             type_id: TypeId::from(registration.type_id),
             version: registration.version,
@@ -72,6 +78,16 @@ fn claimable(engine: &Engine) -> Vec<Claimable> {
         }
     });
     kinds.filter(|kind| kind.limit > 0).collect()
+}
+
+/// Versions of a function type share its places, and a store limits each version on its own: they take turns.
+fn has_its_turn(engine: &Engine, registration: &Registration, turn: usize) -> bool {
+    if engine.max_running_of((registration.type_id, registration.version)) == usize::MAX {
+        return true;
+    }
+    let versions = || engine.registry.iter().filter(|other| other.type_id == registration.type_id);
+    let chosen = turn.checked_rem(versions().count()).and_then(|chosen| versions().nth(chosen));
+    chosen.is_some_and(|chosen| chosen.version == registration.version)
 }
 
 /// Whether a kind has no place left after this claim.

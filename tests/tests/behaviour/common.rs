@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use resilient::prelude::*;
 use resilient::{Builder, Failure, FunctionId, Payload, Store, StoredFunction};
-use resilient_tests::TestStore;
+use resilient_tests::{TestStore, eventually};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -226,4 +226,13 @@ pub(crate) fn refusal<T: Debug>(answer: Result<T, InvokeError>) -> String {
 #[track_caller]
 pub(crate) fn assert_postponed<T: Debug>(answer: Result<T, InvokeError>) {
     assert!(matches!(answer, Err(InvokeError::Postponed { .. })), "postponed was expected: {answer:?}");
+}
+
+/// Waits until a text was told.
+pub(crate) async fn eventually_told(lines: &Mutex<Vec<String>>, text: &str) {
+    eventually(PATIENCE, async || {
+        let lines = lines.lock().expect("no listener panics");
+        lines.iter().any(|line| line.contains(text))
+    })
+    .await;
 }

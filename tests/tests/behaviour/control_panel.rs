@@ -8,8 +8,8 @@ use resilient::{Failure, Filter, FunctionId, Payload, Store, StoredFunction, Tim
 use resilient_tests::{eventually, on_every_store};
 
 use crate::common::{
-    Act, PATIENCE, Played, Probe, assert_postponed, double, failure, json, ms, onlooker, play, refusal,
-    replica, secs, stored, told_to_fail, two_replicas,
+    Act, PATIENCE, Played, Probe, assert_postponed, builder, double, failure, json, ms, onlooker, play,
+    quick, refusal, replica, secs, stored, told_to_fail, two_replicas,
 };
 
 type Panel = ControlPanel<play>;
@@ -367,7 +367,8 @@ on_every_store! {
     /// What cannot be stored is refused, and nothing else of the edit is stored.
     async fn edits_that_cannot_be_stored_are_refused(store: TestStore) {
         let probe = Probe::default();
-        let tool = onlooker(&store, &probe).await;
+        let tool = builder(store.clone(), &probe).settings(quick().max_payload(1_000)).take_no_work();
+        let tool = tool.start().await.expect("it starts");
         fail_as_told(&tool, "1").await;
         let row = stored(&store, "Play", "1").await;
         let too_late = SystemTime::UNIX_EPOCH + secs(253_402_300_800);
@@ -376,13 +377,13 @@ on_every_store! {
         let text = "the duration of 18446744073709551615 seconds is longer than 1,000 years; give a shorter one";
         assert_eq!(refusal(open(&tool, "1").await.postpone_for(Duration::MAX).await), text);
         let mut panel = open(&tool, "1").await;
-        panel.scrapbook_mut().attempts = vec![1; 600_000];
+        panel.scrapbook_mut().attempts = vec![1; 600];
         *panel.param_mut() = vec![Act::Return];
-        let text = "the scrapbook has 1200014 bytes; at most 1048576 are kept, see `Settings::max_payload`";
+        let text = "the scrapbook has 1215 bytes; at most 1000 are kept, see `Settings::max_payload`";
         assert_eq!(refusal(panel.save().await), text);
-        let text = "the result has 1200001 bytes; at most 1048576 are kept, see `Settings::max_payload`";
-        assert_eq!(refusal(panel.succeed(vec![1; 600_000]).await), text.replace("result", "scrapbook").replace("0001", "0014"));
-        assert_eq!(refusal(open(&tool, "1").await.succeed(vec![1; 600_000]).await), text);
+        let text = "the result has 1201 bytes; at most 1000 are kept, see `Settings::max_payload`";
+        assert_eq!(refusal(panel.succeed(vec![1; 600]).await), text.replace("result", "scrapbook").replace("1201", "1215"));
+        assert_eq!(refusal(open(&tool, "1").await.succeed(vec![1; 600]).await), text);
         assert_eq!(stored(&store, "Play", "1").await, row);
     }
 

@@ -1,9 +1,12 @@
 //! A process dies, and another one goes on from the last saved scrapbook.
 
+use std::sync::{Arc, Mutex, mpsc};
+
 use resilient::prelude::*;
 use resilient::{Failure, FunctionSettings};
-use resilient_tests::{TestStore, eventually, on_every_store};
+use resilient_tests::{Kind, TestStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::common::{
     Act, PATIENCE, Played, Probe, assert_postponed, builder, crash, failure, ms, onlooker, play, quick,
@@ -83,13 +86,14 @@ on_every_store! {
     /// Four processes one after the other: two crash, one is put off and crashes, and the last one completes.
     async fn an_instance_survives_one_owner_after_the_other(store: TestStore) {
         let probe = Probe::default();
-        let acts = vec![Act::SaveAndHang, Act::Postpone(50), Act::SaveAndHang, Act::Return];
+        let acts = vec![Act::SaveAndHang, Act::Postpone(3_600_000), Act::SaveAndHang, Act::Return];
         run_and_crash(&store, &probe, acts.clone(), 2).await;
         let second = replica(store.another().await, &probe).await;
         eventually(PATIENCE, async || stored(&store, "Play", "1").await.status == Status::Postponed).await;
-        eventually(PATIENCE, async || probe.runs() >= 2).await;
         crash(second, &store).await;
         let third = replica(store.another().await, &probe).await;
+        let panel = play::control_panel(&third, "1").await.expect("it is there");
+        panel.schedule_reinvoke().await.expect("nobody else was there");
         eventually(PATIENCE, async || stored(&store, "Play", "1").await.scrapbook.is_some_and(|book| {
             book.body == r#"{"attempts":[1,2,3]}"#
         })).await;
@@ -242,4 +246,69 @@ async fn a_function_type_may_have_a_longer_lease_than_the_others() {
     assert_eq!(play::completion(&next, "1").await.expect("it succeeds"), [2]);
     let play = since.elapsed();
     assert!(play > secs(59) && play < secs(63), "it after its own lease of 60 s, and not after {play:?}");
+}
+
+/// Blocks its thread, as code does that was not written for an executor.
+#[resilient_fn(type_id = "Blocks", register = false)]
+async fn blocks((): (), blocker: Dep<Blocker>) -> u32 {
+    blocker.begun.send_replace(true);
+    let release = blocker.release.lock().expect("nobody panics");
+    release.recv_timeout(PATIENCE).expect("the test lets it go on");
+    7
+}
+
+struct Blocker {
+    begun: watch::Sender<bool>,
+    release: Mutex<mpsc::Receiver<()>>,
+}
+
+mod blocked {
+    use super::*;
+
+    on_every_store! {
+        /// Signs of life come from a thread of their own. In memory there is no other process that could wait for them.
+        async fn a_blocked_executor_stays_alive(store: TestStore) {
+            if store.kind() == Kind::Memory {
+                return;
+            }
+            let (release, receiver) = mpsc::channel();
+            let blocker = Blocker { begun: watch::Sender::new(false), release: Mutex::new(receiver) };
+            let blocker = Arc::new(blocker);
+            let process = std::thread::spawn({
+                let (store, blocker) = (store.another().await, Arc::clone(&blocker));
+                move || one_thread(store, blocker)
+            });
+            let mut begun = blocker.begun.subscribe();
+            begun.wait_for(|begun| *begun).await.expect("the sender is here");
+            let row = stored(&store, "Blocks", "1").await;
+            let other = Runtime::builder(store.another().await).settings(short()).dep_arc(Arc::clone(&blocker));
+            let other = other.register::<blocks>().start().await.expect("it starts");
+            let longer_than_a_lease = row.updated_at.saturating_add(ms(1_500));
+            eventually(PATIENCE, async || {
+                let replicas = other.replicas().await.expect("the store is there");
+                let owner = replicas.into_iter().find(|live| Some(live.replica.id) == row.owner);
+                owner.expect("it is alive all the time").heartbeat_at > longer_than_a_lease
+            })
+            .await;
+            assert_eq!(stored(&store, "Blocks", "1").await, row, "nobody has taken it over");
+            release.send(()).expect("the body waits");
+            assert_eq!(process.join().expect("the process does not panic"), 7);
+            assert_eq!(stored(&store, "Blocks", "1").await.attempts, 1);
+        }
+    }
+
+    fn short() -> Settings {
+        quick().lease(ms(800))
+    }
+
+    /// A process with one thread for everything.
+    fn one_thread(store: TestStore, blocker: Arc<Blocker>) -> u32 {
+        let executor =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it is built");
+        executor.block_on(async move {
+            let runtime = Runtime::builder(store.another().await).settings(short()).dep_arc(blocker);
+            let runtime = runtime.register::<blocks>().start().await.expect("it starts");
+            blocks::invoke(&runtime, "1", ()).await.expect("it succeeds")
+        })
+    }
 }

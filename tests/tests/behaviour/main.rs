@@ -5,11 +5,15 @@
 //! - `invoke`: the result cache, callers in many processes, answers as typed errors, waiting through postponements.
 
 mod bad_input;
+mod cancel;
 mod common;
 mod control_panel;
 mod crash;
+mod events;
 mod invoke;
 mod outcomes;
 mod schedule;
+mod settings;
+mod shutdown;
 mod startup;
 mod versions;
