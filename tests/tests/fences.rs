@@ -201,7 +201,10 @@ async fn an_id_whose_run_was_deleted_can_be_used_anew_at_once() {
         }
         let quick = order::invoke(&runtime, "1", Job::default());
         timeout(SOON, quick).await.expect("it does not wait for the old run").expect("it is done");
-        assert_eq!(row_of(&memory, "1").await.param.body, r#"{"step":{"secs":0,"nanos":0},"postponed":null,"broken":false,"panics":false}"#);
+        assert_eq!(
+            row_of(&memory, "1").await.param.body,
+            r#"{"step":{"secs":0,"nanos":0},"postponed":null,"broken":false,"panics":false}"#
+        );
         order::control_panel(&runtime, "1").await.expect("it opens").delete().await.expect("it is gone");
     }
 }

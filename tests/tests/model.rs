@@ -91,9 +91,7 @@ impl Client {
         match asked {
             Ok(receipt) => Some(receipt),
             Err(InvokeError::Failed(_)) => self.repair(runtime).await,
-            Err(
-                InvokeError::Store(_) | InvokeError::ShuttingDown | InvokeError::NotFound { .. },
-            ) => None,
+            Err(InvokeError::Store(_) | InvokeError::ShuttingDown | InvokeError::NotFound { .. }) => None,
             Err(other) => panic!("a client cannot go on after: {other:?}"),
         }
     }

@@ -108,9 +108,7 @@ impl Audit {
             Write::Finish(Finish { owner, epoch, .. }) => {
                 owned(*owner, *epoch) && epochs(after) > Some(*epoch)
             }
-            Write::Edit(Edit { epoch, .. }) => {
-                epochs(before) == Some(*epoch) && epochs(after) > Some(*epoch)
-            }
+            Write::Edit(Edit { epoch, .. }) => epochs(before) == Some(*epoch) && epochs(after) > Some(*epoch),
             Write::Delete(Delete { epoch, .. }) => epochs(before) == Some(*epoch) && after.is_none(),
         };
         self.expect(holds, || format!("the guard did not hold: {}", context()));
@@ -118,14 +116,24 @@ impl Audit {
         self.expect(!had_succeeded, || format!("a result was written over: {}", context()));
     }
 
-    pub(crate) async fn claimed(&self, who: usize, replica: ReplicaId, before: &[StoredFunction], rows: &[StoredFunction]) {
+    pub(crate) async fn claimed(
+        &self,
+        who: usize,
+        replica: ReplicaId,
+        before: &[StoredFunction],
+        rows: &[StoredFunction],
+    ) {
         for row in rows {
             self.note(who, ("claimed", row.id.instance_id.as_str(), row.epoch, replica));
             let holds = before.iter().find(|old| old.id == row.id).is_some_and(|old| {
                 matches!(old.status, Status::Postponed | Status::Suspended) && old.epoch < row.epoch
             });
-            self.expect(holds && row.owner == Some(replica), || format!("{row:?} was claimed from {before:?}"));
-            self.expect(self.row(&row.id).await.as_ref() == Some(row), || format!("{row:?} is not what is stored"));
+            self.expect(holds && row.owner == Some(replica), || {
+                format!("{row:?} was claimed from {before:?}")
+            });
+            self.expect(self.row(&row.id).await.as_ref() == Some(row), || {
+                format!("{row:?} is not what is stored")
+            });
         }
     }
 
@@ -135,7 +143,8 @@ impl Audit {
                 continue;
             }
             self.note(who, ("released", old.id.instance_id.as_str(), old.epoch, old.owner));
-            let holds = old.status == Status::Executing && new.status == Status::Postponed && new.epoch > old.epoch;
+            let holds =
+                old.status == Status::Executing && new.status == Status::Postponed && new.epoch > old.epoch;
             self.expect(holds, || format!("{old:?} was released as {new:?}"));
             let taken = old.owner.is_some_and(|owner| fresh.contains(&owner));
             self.expect(!taken, || format!("{old:?} was taken from a live replica"));

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{
-    Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction,
-};
+use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::audit::Audit;
@@ -98,7 +96,11 @@ impl Link {
     async fn there(&self, call: &str, is_life: bool) -> Result<(), StoreError> {
         let (frozen, slow) = {
             let mut state = self.state();
-            let frozen = if is_life { state.frozen_until.max(state.lifeline_frozen_until) } else { state.frozen_until };
+            let frozen = if is_life {
+                state.frozen_until.max(state.lifeline_frozen_until)
+            } else {
+                state.frozen_until
+            };
             let slow = (Instant::now() < state.slow_until).then(|| state.random.millis(1, 2_500));
             (frozen, slow)
         };

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use resilient::prelude::*;
 use resilient::FunctionSettings;
+use resilient::prelude::*;
 use resilient_tests::orders::{Ledger, order};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
