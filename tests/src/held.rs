@@ -69,10 +69,14 @@ impl Held {
         if !self.0.borrow().points.contains(&point) {
             return;
         }
-        self.0.send_modify(|state| drop(state.waiting.insert(point)));
+        self.0.send_modify(|state| {
+            state.waiting.insert(point);
+        });
         let mut state = self.0.subscribe();
         state.wait_for(|state| !state.points.contains(&point)).await.expect("the sender lives");
-        self.0.send_modify(|state| drop(state.waiting.remove(&point)));
+        self.0.send_modify(|state| {
+            state.waiting.remove(&point);
+        });
     }
 
     async fn call<T>(
