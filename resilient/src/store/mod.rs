@@ -78,7 +78,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// Work is due when it is `Postponed` or `Suspended` with a `due_at` that is not in the future. Only work that one of
     /// `kinds` describes is touched, at most `kind.limit` of each kind and `limit` in all, the longest due first.
-    /// Nothing is claimed for a replica that is not alive. Two callers never get the same instance at the same epoch.
+    /// No two of `kinds` name the same type and version. Nothing is claimed for a replica that is not alive. Two callers never get the same instance at the same epoch.
     ///
     /// # Errors
     ///
@@ -93,7 +93,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Makes instances without a live owner due, and forgets replicas whose lease has ended.
     ///
-    /// Each becomes `Postponed`, due at once, with its epoch and its crashes one higher. The number of statements
+    /// Each becomes `Postponed`, due at once, with its epoch and its crashes one higher. An instance that somebody writes at
+    /// that very moment may be left to the next call. The number of statements
     /// does not depend on the number of instances. Answers how many instances were released.
     ///
     /// # Errors
