@@ -13,8 +13,13 @@ mod sqlite {
 }
 
 mod sqlite_in_memory {
-    async fn open() -> resilient_sqlx::SqliteStore {
-        resilient_sqlx::SqliteStore::in_memory().await.expect("SQLite is built in")
+    use resilient::Store;
+    use resilient_sqlx::SqliteStore;
+
+    async fn open() -> SqliteStore {
+        let store = SqliteStore::in_memory().await.expect("SQLite is built in");
+        store.initialize().await.expect("nothing is there yet");
+        store
     }
     resilient::store_conformance!(open());
 }

@@ -264,7 +264,11 @@ impl RawControlPanel {
         self.engine.waiting.hint(&self.row.id);
     }
 
-    pub(crate) fn into_reinvocation(self) -> (Arc<Engine>, StoredFunction, Changes) {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub(super) fn into_reinvocation(self) -> (Arc<Engine>, StoredFunction, Changes) {
         let changes = Changes { param: self.param, scrapbook: self.scrapbook };
         (self.engine, self.row, changes)
     }

@@ -145,6 +145,16 @@ impl<F: ResilientFn> ControlPanel<F> {
         Ok(())
     }
 
+    /// Waits for the result of the instance, wherever it runs; the panel itself stays as it was read.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::completion`](crate::Runtime::completion).
+    pub async fn completion(&self) -> Result<F::Output, InvokeError> {
+        let (engine, id) = (self.raw.engine(), self.raw.id().clone());
+        calls::typed::<F>(calls::completion(engine, id).await?)
+    }
+
     /// Stores the edits. The instance keeps its status, and the panel can be used on.
     ///
     /// # Errors
