@@ -83,7 +83,9 @@ impl Dialect {
                 text = text.replace(name, word);
             }
         }
-        Sql(self.number(&text).into())
+        let text = self.number(&text);
+        debug_assert!(!text.contains('{'), "a word is unknown, or used by one after it: {text}");
+        Sql(text.into())
     }
 
     /// Puts placeholders with running numbers in the place of `{next}`.
