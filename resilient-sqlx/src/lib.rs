@@ -22,6 +22,11 @@
 //! database's clock (from the injected [`Clock`](resilient::Clock) on SQLite). The tables can be read by people:
 //! the view `resilient_overview` shows each instance with the reason why it is not running.
 
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "no store uses all of what they have in common")
+)]
+
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod error;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -30,6 +35,8 @@ mod pool;
 mod row;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod schema;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod sql;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

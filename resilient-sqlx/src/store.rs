@@ -49,10 +49,6 @@ impl<'a> Plan<'a> {
     }
 
     /// The existing rows that are written, in the order of their keys.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        expect(dead_code, reason = "SQLite locks the whole file")
-    )]
     pub(crate) fn changed(&self) -> Vec<&'a FunctionId> {
         let mut ids: Vec<_> = self.saves.iter().map(|save| &save.id).collect();
         ids.extend(self.finishes.iter().map(|finish| &finish.id));
