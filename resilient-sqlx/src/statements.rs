@@ -30,6 +30,7 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     // Rows are found by their keys. The sum hides the status from the planner, which on a fresh table would rather walk
     // over all that the owner runs, by the index on owners.
     ("{owned}", "{same} and f.status + 0 = 0 and f.owner = i.owner and f.epoch = i.epoch"),
+    ("{after}", "(f.type_id, f.instance_id) > ({next}, {next})"),
     ("{same}", "f.type_id = i.in_type and f.instance_id = i.in_id"),
     (
         "{columns}",
@@ -225,8 +226,11 @@ pub(crate) fn list(dialect: &Dialect, filter: &resilient::Filter) -> crate::sql:
         parts.push(" and f.owner = {next} and f.status = 0");
     }
     if filter.after.is_some() {
-        parts.push(" and (f.type_id, f.instance_id) > ({next}, {next})");
+        parts.push(" and {after}");
     }
-    parts.push(" order by f.type_id, f.instance_id limit {next}");
+    // A type that is given is no part of the order, lest a planner sorts what an index has in order already.
+    let is_one_type = filter.type_id.is_some();
+    parts.push(if is_one_type { " order by " } else { " order by f.type_id, " });
+    parts.push("f.instance_id limit {next}");
     dialect.join(parts)
 }

@@ -1,7 +1,5 @@
 //! Signs of life, on a connection of their own.
 
-use std::fmt;
-
 use async_trait::async_trait;
 use resilient::store::Lifeline;
 use resilient::{Replica, ReplicaId, StoreError};
@@ -9,24 +7,19 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::{Executor, MySql};
 
 use super::statements::Statements;
-use super::{MySqlStore, during};
+use super::{MySqlStore, SERVER};
 use crate::error::Trouble;
 use crate::row::types_of;
 
 pub(super) async fn open(store: &MySqlStore) -> Result<Box<dyn Lifeline>, Trouble> {
-    let own = Some(store.inner.pool.connect().await?);
+    let own = Some(store.pool.connect().await?);
     Ok(Box::new(MySqlLifeline { store: store.clone(), own }))
 }
 
+#[derive(Debug)]
 struct MySqlLifeline {
     store: MySqlStore,
     own: Option<MySqlConnection>,
-}
-
-impl fmt::Debug for MySqlLifeline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlLifeline").field("store", &self.store).finish_non_exhaustive()
-    }
 }
 
 impl MySqlLifeline {
@@ -34,20 +27,20 @@ impl MySqlLifeline {
     async fn connection(&mut self) -> Result<MySqlConnection, sqlx::Error> {
         match self.own.take() {
             Some(own) => Ok(own),
-            None => self.store.inner.pool.connect().await,
+            None => self.store.pool.connect().await,
         }
     }
 
     async fn try_join(&mut self, replica: &Replica) -> Result<(), Trouble> {
         let mut own = self.connection().await?;
-        join(&mut own, &self.store.inner.statements, replica).await?;
+        join(&mut own, &self.store.statements, replica).await?;
         self.own = Some(own);
         Ok(())
     }
 
     async fn try_beat(&mut self, replica: ReplicaId) -> Result<bool, Trouble> {
         let mut own = self.connection().await?;
-        let query = self.store.inner.statements.beat.query::<MySql>().bind(replica.to_string());
+        let query = self.store.statements.beat.query::<MySql>().bind(replica.to_string());
         let known = query.execute(&mut own).await?.rows_affected() > 0;
         self.own = Some(own);
         Ok(known)
@@ -55,7 +48,7 @@ impl MySqlLifeline {
 
     async fn try_leave(&mut self, replica: ReplicaId) -> Result<(), Trouble> {
         let mut own = self.connection().await?;
-        leave(&mut own, &self.store.inner.statements, replica).await?;
+        leave(&mut own, &self.store.statements, replica).await?;
         self.own = Some(own);
         Ok(())
     }
@@ -64,15 +57,15 @@ impl MySqlLifeline {
 #[async_trait]
 impl Lifeline for MySqlLifeline {
     async fn join(&mut self, replica: &Replica) -> Result<(), StoreError> {
-        self.try_join(replica).await.map_err(during("the joining of a replica"))
+        SERVER.settle("the joining of a replica", self.try_join(replica)).await
     }
 
     async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError> {
-        self.try_beat(replica).await.map_err(during("a sign of life"))
+        SERVER.settle("a sign of life", self.try_beat(replica)).await
     }
 
     async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError> {
-        self.try_leave(replica).await.map_err(during("the leaving of a replica"))
+        SERVER.settle("the leaving of a replica", self.try_leave(replica)).await
     }
 }
 

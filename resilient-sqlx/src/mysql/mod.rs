@@ -14,19 +14,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use resilient::store::{Claimable, Lifeline, Write, Written};
 use resilient::{Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction};
-use sqlx::mysql::MySqlConnection;
+use sqlx::MySql;
+use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
+use sqlx::query::Query;
 
 pub use self::pool::MySqlOptions;
 use self::rows::ByRows;
 use self::statements::Statements;
 use crate::error::Trouble;
-use crate::pool::{Lease, Pool};
+use crate::pool::Pool;
 use crate::row::{bind_filter, functions, live_replicas};
+use crate::server::Server;
 use crate::store::{self, Backend, Plan};
 
 /// A store in MySQL 8 or MariaDB 10.6 and newer.
 ///
-/// Its tables are InnoDB tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
+/// Its tables are `InnoDB` tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
 /// survives a power failure. The settings of the server's sessions do not matter, for each connection makes its own.
 /// A binary log needs the format `row` or `mixed`.
 ///
@@ -39,12 +42,8 @@ use crate::store::{self, Backend, Plan};
 /// ```
 #[derive(Clone)]
 pub struct MySqlStore {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    pool: Pool<MySqlConnection>,
-    statements: Statements,
+    pool: Arc<Pool<MySqlConnection>>,
+    statements: Arc<Statements>,
 }
 
 impl MySqlStore {
@@ -56,50 +55,22 @@ impl MySqlStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         MySqlOptions::new(url).connect().await
     }
-
-    fn new(pool: Pool<MySqlConnection>, statements: Statements) -> Self {
-        Self { inner: Arc::new(Inner { pool, statements }) }
-    }
-
-    async fn acquire(&self) -> Result<Lease<'_, MySqlConnection>, StoreError> {
-        self.inner.pool.acquire().await.map_err(Trouble::from).map_err(during("the opening of a connection"))
-    }
-
-    /// Keeps the connection of an operation that went well. One that met an error is closed, and whatever it had
-    /// begun is undone by the server; when it broke, the idle ones are not trusted either.
-    fn end<T>(
-        &self,
-        lease: Lease<'_, MySqlConnection>,
-        result: Result<T, Trouble>,
-        doing: &'static str,
-    ) -> Result<T, StoreError> {
-        match result {
-            Ok(value) => {
-                lease.give_back();
-                Ok(value)
-            }
-            Err(trouble) => {
-                drop(lease);
-                let error = during(doing)(trouble);
-                if error.is_transient() {
-                    self.inner.pool.forget_idle();
-                }
-                Err(error)
-            }
-        }
-    }
 }
 
 impl fmt::Debug for MySqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlStore").field("prefix", &self.inner.statements.prefix).finish_non_exhaustive()
+        f.debug_struct("MySqlStore")
+            .field("prefix", &self.statements.prefix)
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Store for MySqlStore {
     async fn initialize(&self) -> Result<(), StoreError> {
-        schema::migrate(&self.inner).await.map_err(during("the migration of its tables"))
+        let migration = schema::migrate(&self.pool, &self.statements);
+        SERVER.settle_on(&self.pool, "the migration of its tables", migration).await
     }
 
     async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
@@ -107,16 +78,20 @@ impl Store for MySqlStore {
     }
 
     async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let result = read(&mut lease, &self.inner.statements.read, ids).await;
-        Ok(store::in_order(ids, self.end(lease, result, "a read of instances")?))
+        let reading = async {
+            let mut lease = self.pool.acquire().await?;
+            let rows = read(&mut lease, &self.statements.read, ids).await?;
+            lease.give_back();
+            Ok(rows)
+        };
+        Ok(store::in_order(ids, SERVER.settle_on(&self.pool, "a read of instances", reading).await?))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let query = bind_filter(self.inner.statements.list(filter).query(), filter);
-        let rows = query.fetch_all(&mut *lease).await.map_err(Trouble::from);
-        self.end(lease, rows.and_then(|rows| functions(&rows)), "a listing")
+        let sql = self.statements.list(filter);
+        let listing = self.fetch(bind_filter(sql.query(), filter, 2));
+        let rows = SERVER.settle_on(&self.pool, "a listing", listing).await?;
+        functions(&rows).map_err(during("a listing"))
     }
 
     async fn claim(
@@ -125,37 +100,63 @@ impl Store for MySqlStore {
         kinds: &[Claimable],
         limit: u32,
     ) -> Result<Vec<StoredFunction>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let claim = claim::Claim { replica, kinds, limit };
-        let result = claim::claim(&mut lease, &self.inner.statements, &claim).await;
-        self.end(lease, result, "a claim")
+        let claiming = async {
+            let mut lease = self.pool.acquire().await?;
+            let claim = claim::Claim { replica, kinds, limit };
+            let claimed = claim::claim(&mut lease, &self.statements, &claim).await?;
+            lease.give_back();
+            Ok(claimed)
+        };
+        SERVER.settle_on(&self.pool, "a claim", claiming).await
     }
 
     async fn release_dead(&self) -> Result<u64, StoreError> {
-        let mut lease = self.acquire().await?;
-        let result = claim::release_dead(&mut lease, &self.inner.statements).await;
-        self.end(lease, result, "the release of what dead replicas ran")
+        let releasing = async {
+            let mut lease = self.pool.acquire().await?;
+            let released = claim::release_dead(&mut lease, &self.statements).await?;
+            lease.give_back();
+            Ok(released)
+        };
+        SERVER.settle_on(&self.pool, "the release of what dead replicas ran", releasing).await
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let query = self.inner.statements.replicas.query();
-        let rows = query.fetch_all(&mut *lease).await.map_err(Trouble::from);
-        self.end(lease, rows.and_then(|rows| live_replicas(&rows)), "a read of the replicas")
+        let reading = self.fetch(self.statements.replicas.query());
+        let rows = SERVER.settle_on(&self.pool, "a read of the replicas", reading).await?;
+        live_replicas(&rows).map_err(during("a read of the replicas"))
     }
 
     async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        lifeline::open(self).await.map_err(during("a connection for signs of life"))
+        SERVER.settle("a connection for signs of life", lifeline::open(self)).await
     }
 }
 
 impl Backend for MySqlStore {
     async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, StoreError> {
-        let mut lease = self.acquire().await?;
-        let result = batch::apply(&mut lease, &self.inner.statements, plan).await;
-        self.end(lease, result, "a write of instances")
+        let writing = async {
+            let mut lease = self.pool.acquire().await?;
+            let applied = batch::apply(&mut lease, &self.statements, plan).await?;
+            lease.give_back();
+            Ok(applied)
+        };
+        SERVER.settle_on(&self.pool, "a write of instances", writing).await
     }
 }
+
+impl MySqlStore {
+    async fn fetch(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<Vec<MySqlRow>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        Ok(rows)
+    }
+}
+
+const SERVER: Server = Server {
+    name: "MySQL",
+    example: "mysql://user:password@host:port/database",
+    is_transient: pool::is_transient,
+};
 
 /// Reads instances by a statement of this kind.
 async fn read(

@@ -1,6 +1,6 @@
 //! How a MySQL or MariaDB server is reached, and what it is asked to promise.
 
-use std::fmt;
+use std::sync::Arc;
 
 use resilient::StoreError;
 use sqlx::error::DatabaseError;
@@ -8,65 +8,39 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{ConnectOptions, Row};
 
 use super::statements::Statements;
-use super::{MySqlStore, during};
+use super::{MySqlStore, SERVER};
 use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::schema::Prefix;
+use crate::server::server_options;
 
-/// How to reach a [`MySqlStore`].
-///
-/// ```no_run
-/// # async fn open() -> Result<(), resilient::StoreError> {
-/// use resilient_sqlx::MySqlOptions;
-///
-/// let options = MySqlOptions::new("mysql://user:secret@localhost/shop");
-/// let store = options.table_prefix("orders").max_connections(16).connect().await?;
-/// # drop(store); Ok(()) }
-/// ```
-#[derive(Clone)]
-#[must_use = "no connection is opened before `connect` is called"]
-pub struct MySqlOptions {
-    url: String,
-    prefix: String,
-    max_connections: u32,
+server_options! {
+    /// How to reach a [`MySqlStore`].
+    ///
+    /// ```no_run
+    /// # async fn open() -> Result<(), resilient::StoreError> {
+    /// use resilient_sqlx::MySqlOptions;
+    ///
+    /// let options = MySqlOptions::new("mysql://user:secret@localhost/shop");
+    /// let store = options.table_prefix("orders").max_connections(16).connect().await?;
+    /// # drop(store); Ok(()) }
+    /// ```
+    MySqlOptions
 }
 
 impl MySqlOptions {
-    /// A server and a database on it: a URL such as `mysql://user:password@host:3306/database`.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), prefix: Prefix::DEFAULT.to_owned(), max_connections: 8 }
-    }
-
-    /// What the names of all tables begin with, instead of `resilient`: a lower-case letter, then at most 30 of
-    /// `a-z`, `0-9` and `_`.
-    pub fn table_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
-    /// How many connections are opened at most, beside the one for signs of life; 8 unless something else is said.
-    pub fn max_connections(mut self, connections: u32) -> Self {
-        self.max_connections = connections;
-        self
-    }
-
     /// Opens a connection, and asks the server whether it can keep the promises of a store.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the table prefix or the URL cannot be used, when the server cannot be reached, is older than
-    /// MariaDB 10.6 or MySQL 8.0, or has no InnoDB. The URL is never part of the error, for it may hold a password.
+    /// MariaDB 10.6 or MySQL 8.0, or has no `InnoDB`. The URL is never part of the error, for it may hold a password.
     pub async fn connect(self) -> Result<MySqlStore, StoreError> {
         let prefix = Prefix::new(&self.prefix)?;
-        let options = self.url.parse::<MySqlConnectOptions>().map_err(|_| {
-            StoreError::permanent(
-                "the URL of the database cannot be read; give one like mysql://user:password@host:3306/database",
-            )
-        })?;
+        let options: MySqlConnectOptions = SERVER.parse(&self.url)?;
         if options.get_database().is_none() {
-            return Err(StoreError::permanent(
-                "the URL names no database; give one like mysql://user:password@host:3306/database",
-            ));
+            let message = format!("the URL of {} names no database; give {}", SERVER.name, SERVER.example);
+            return Err(StoreError::permanent(message));
         }
         let options = options
             .charset("utf8mb4")
@@ -75,18 +49,8 @@ impl MySqlOptions {
             .disable_statement_logging();
         let pool =
             Pool::new(options, self.max_connections).greeting(|connection| Box::pin(settle(connection)));
-        check_server(&pool).await.map_err(during("the first questions"))?;
-        Ok(MySqlStore::new(pool, Statements::new(&prefix)))
-    }
-}
-
-// The URL may hold a password.
-impl fmt::Debug for MySqlOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlOptions")
-            .field("prefix", &self.prefix)
-            .field("max_connections", &self.max_connections)
-            .finish_non_exhaustive()
+        SERVER.settle("the first questions", check_server(&pool)).await?;
+        Ok(MySqlStore { pool: Arc::new(pool), statements: Arc::new(Statements::new(&prefix)) })
     }
 }
 
@@ -98,18 +62,18 @@ impl fmt::Debug for MySqlOptions {
 const SETTINGS: &str = "set session transaction isolation level read committed; \
      set session autocommit = 1, sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
      innodb_lock_wait_timeout = 5, lock_wait_timeout = 60, wait_timeout = 2147483, sql_safe_updates = 0 \
-     /*M! , idle_write_transaction_timeout = 5 */";
+     /*M! , idle_write_transaction_timeout = 5, max_statement_time = 30 */";
 
 async fn settle(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop)
 }
 
-const SERVER: &str = "select version(), cast(@@innodb_flush_log_at_trx_commit as signed), \
+const QUESTIONS: &str = "select version(), cast(@@innodb_flush_log_at_trx_commit as signed), \
      exists (select 1 from information_schema.engines where engine = 'InnoDB' and support in ('YES', 'DEFAULT'))";
 
 async fn check_server(pool: &Pool<MySqlConnection>) -> Result<(), Trouble> {
     let mut lease = pool.acquire().await?;
-    let server = sqlx::query(SERVER).fetch_one(&mut *lease).await?;
+    let server = sqlx::query(QUESTIONS).fetch_one(&mut *lease).await?;
     lease.give_back();
     let version: String = server.try_get(0)?;
     if !is_recent(&version) {

@@ -5,8 +5,8 @@ use resilient::{FunctionId, ReplicaId, StoreError, StoredFunction};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row};
 
-use super::PostgresStore;
 use super::statements::{MIGRATIONS, Statement};
+use super::{PostgresStore, SERVER};
 use crate::error::Trouble;
 use crate::row::{Reader, Record, Value, functions};
 use crate::schema::missing;
@@ -15,7 +15,7 @@ use crate::store::{Backend, Plan};
 
 impl Backend for PostgresStore {
     async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, StoreError> {
-        self.settle("a write of instances", self.apply_all(plan)).await
+        SERVER.settle_on(&self.pool, "a write of instances", self.apply_all(plan)).await
     }
 }
 

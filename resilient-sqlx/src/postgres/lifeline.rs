@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::batch::run;
 use super::statements::Statements;
-use super::{PostgresStore, settle};
+use super::{PostgresStore, SERVER};
 use crate::error::Trouble;
 use crate::row::types_of;
 
@@ -26,33 +26,36 @@ struct PostgresLifeline {
 #[async_trait]
 impl Lifeline for PostgresLifeline {
     async fn join(&mut self, replica: &Replica) -> Result<(), StoreError> {
-        settle("the joining of a replica", async {
-            let mut own = self.take().await?;
-            join(&mut own, &self.store.statements, replica).await?;
-            self.own = Some(own);
-            Ok(())
-        })
-        .await
+        SERVER
+            .settle("the joining of a replica", async {
+                let mut own = self.take().await?;
+                join(&mut own, &self.store.statements, replica).await?;
+                self.own = Some(own);
+                Ok(())
+            })
+            .await
     }
 
     async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError> {
-        settle("a sign of life", async {
-            let mut own = self.take().await?;
-            let known = run(&mut own, &self.store.statements.beat, &[replica]).await?;
-            self.own = Some(own);
-            Ok(!known.is_empty())
-        })
-        .await
+        SERVER
+            .settle("a sign of life", async {
+                let mut own = self.take().await?;
+                let known = run(&mut own, &self.store.statements.beat, &[replica]).await?;
+                self.own = Some(own);
+                Ok(!known.is_empty())
+            })
+            .await
     }
 
     async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError> {
-        settle("the leaving of a replica", async {
-            let mut own = self.take().await?;
-            run(&mut own, &self.store.statements.leave, &[replica]).await?;
-            self.own = Some(own);
-            Ok(())
-        })
-        .await
+        SERVER
+            .settle("the leaving of a replica", async {
+                let mut own = self.take().await?;
+                run(&mut own, &self.store.statements.leave, &[replica]).await?;
+                self.own = Some(own);
+                Ok(())
+            })
+            .await
     }
 }
 

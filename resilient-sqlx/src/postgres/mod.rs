@@ -16,9 +16,9 @@ use sqlx::error::DatabaseError;
 
 pub use self::pool::PostgresOptions;
 use self::statements::Statements;
-use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::row::{bind_filter, functions, live_replicas};
+use crate::server::Server;
 use crate::store;
 
 /// A store in PostgreSQL, version 12 or newer.
@@ -62,7 +62,7 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn initialize(&self) -> Result<(), StoreError> {
-        self.settle("the migration of its tables", self.migrate()).await
+        SERVER.settle_on(&self.pool, "the migration of its tables", self.migrate()).await
     }
 
     async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
@@ -70,7 +70,7 @@ impl Store for PostgresStore {
     }
 
     async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        let rows = self.settle("a read of instances", self.read(ids)).await?;
+        let rows = SERVER.settle_on(&self.pool, "a read of instances", self.read(ids)).await?;
         Ok(store::in_order(ids, rows))
     }
 
@@ -78,11 +78,11 @@ impl Store for PostgresStore {
         let listing = async {
             let mut lease = self.pool.acquire().await?;
             let sql = self.statements.list(filter);
-            let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
+            let rows = bind_filter(sql.query(), filter, 1).fetch_all(&mut *lease).await?;
             lease.give_back();
             functions(&rows)
         };
-        self.settle("a listing", listing).await
+        SERVER.settle_on(&self.pool, "a listing", listing).await
     }
 
     async fn claim(
@@ -91,11 +91,11 @@ impl Store for PostgresStore {
         kinds: &[Claimable],
         limit: u32,
     ) -> Result<Vec<StoredFunction>, StoreError> {
-        self.settle("a claim", self.take(replica, kinds, limit)).await
+        SERVER.settle_on(&self.pool, "a claim", self.take(replica, kinds, limit)).await
     }
 
     async fn release_dead(&self) -> Result<u64, StoreError> {
-        self.settle("the release of what dead replicas ran", self.release()).await
+        SERVER.settle_on(&self.pool, "the release of what dead replicas ran", self.release()).await
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
@@ -105,44 +105,16 @@ impl Store for PostgresStore {
             lease.give_back();
             live_replicas(&rows)
         };
-        self.settle("a read of the replicas", reading).await
+        SERVER.settle_on(&self.pool, "a read of the replicas", reading).await
     }
 
     async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        self.settle("a connection for signs of life", lifeline::open(self)).await
+        SERVER.settle("a connection for signs of life", lifeline::open(self)).await
     }
 }
 
-impl PostgresStore {
-    /// Waits for an operation, but not for ever: a network that swallows packets answers nothing at all.
-    ///
-    /// An operation that is given up goes together with its connection.
-    async fn settle<T>(
-        &self,
-        doing: &'static str,
-        operation: impl Future<Output = Result<T, Trouble>> + Send,
-    ) -> Result<T, StoreError> {
-        settle(doing, operation).await.inspect_err(|error| {
-            // A server that restarted took all connections with it; each would cost one more failure.
-            if error.is_transient() {
-                self.pool.forget_idle();
-            }
-        })
-    }
-}
-
-async fn settle<T>(
-    doing: &'static str,
-    operation: impl Future<Output = Result<T, Trouble>> + Send,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(pool::PATIENCE, operation).await {
-        Ok(result) => result.map_err(|trouble| trouble.while_doing("PostgreSQL", doing, is_transient)),
-        Err(_) => Err(StoreError::transient(format!(
-            "PostgreSQL did not answer {doing} within {} seconds; it may work later",
-            pool::PATIENCE.as_secs()
-        ))),
-    }
-}
+const SERVER: Server =
+    Server { name: "PostgreSQL", example: "postgres://user:password@host:port/database", is_transient };
 
 /// By the class of the error: what passes when a connection, a lock or the server comes back.
 fn is_transient(error: &dyn DatabaseError) -> bool {

@@ -1,20 +1,16 @@
 //! How a PostgreSQL database is reached, and what every connection is set to.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use resilient::StoreError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use super::statements::Statements;
-use super::{PostgresStore, settle};
+use super::{PostgresStore, SERVER};
 use crate::pool::Pool;
 use crate::schema::Prefix;
-
-/// After how long an operation is given up; the server itself gives up statements before.
-pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+use crate::server::server_options;
 
 /// What a session is set to when it starts, so that no statement is spent on it later.
 const SETTINGS: [(&str, &str); 11] = [
@@ -34,43 +30,21 @@ const SETTINGS: [(&str, &str); 11] = [
     ("jit", "off"),
 ];
 
-/// How to reach a [`PostgresStore`].
-///
-/// ```no_run
-/// # async fn connect() -> Result<(), resilient::StoreError> {
-/// use resilient_sqlx::PostgresOptions;
-///
-/// let url = "postgres://shop@localhost/orders";
-/// let store = PostgresOptions::new(url).table_prefix("shop").max_connections(16).connect().await?;
-/// # Ok(()) }
-/// ```
-#[derive(Clone)]
-#[must_use = "nothing is connected before `connect` is called"]
-pub struct PostgresOptions {
-    url: String,
-    prefix: String,
-    max_connections: u32,
+server_options! {
+    /// How to reach a [`PostgresStore`].
+    ///
+    /// ```no_run
+    /// # async fn connect() -> Result<(), resilient::StoreError> {
+    /// use resilient_sqlx::PostgresOptions;
+    ///
+    /// let url = "postgres://shop@localhost/orders";
+    /// let store = PostgresOptions::new(url).table_prefix("shop").max_connections(16).connect().await?;
+    /// # Ok(()) }
+    /// ```
+    PostgresOptions
 }
 
 impl PostgresOptions {
-    /// A database: `postgres://user:password@host:port/database`.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), prefix: Prefix::DEFAULT.to_owned(), max_connections: 8 }
-    }
-
-    /// What the names of all tables begin with, instead of `resilient`: a lower-case letter, then at most 30 of
-    /// `a-z`, `0-9` and `_`.
-    pub fn table_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
-    /// How many connections are opened at most, beside the one for signs of life; 8 unless something else is said.
-    pub fn max_connections(mut self, connections: u32) -> Self {
-        self.max_connections = connections;
-        self
-    }
-
     /// Connects.
     ///
     /// # Errors
@@ -79,12 +53,7 @@ impl PostgresOptions {
     /// reached.
     pub async fn connect(self) -> Result<PostgresStore, StoreError> {
         let prefix = Prefix::new(&self.prefix)?;
-        let options = self.url.parse::<PgConnectOptions>().map_err(|error| {
-            StoreError::permanent(
-                "the URL of PostgreSQL makes no sense; give postgres://user@host:port/database",
-            )
-            .with_source(error)
-        })?;
+        let options: PgConnectOptions = SERVER.parse(&self.url)?;
         let options = match options.get_application_name() {
             Some(_) => options,
             None => options.application_name("resilient"),
@@ -96,17 +65,7 @@ impl PostgresOptions {
             lease.give_back();
             Ok(())
         };
-        settle("the first connection", first).await?;
+        SERVER.settle("the first connection", first).await?;
         Ok(PostgresStore { pool: Arc::new(pool), statements: Arc::new(Statements::new(&prefix)) })
-    }
-}
-
-// The URL may hold a password.
-impl fmt::Debug for PostgresOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresOptions")
-            .field("prefix", &self.prefix)
-            .field("max_connections", &self.max_connections)
-            .finish_non_exhaustive()
     }
 }

@@ -83,7 +83,7 @@ impl Store for SqliteStore {
         let listing = async {
             let mut lease = self.connections.reader().await?;
             let sql = self.statements.list(filter);
-            let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
+            let rows = bind_filter(sql.query(), filter, 1).fetch_all(&mut *lease).await?;
             lease.give_back();
             functions(&rows)
         };
