@@ -2,7 +2,12 @@
 //!
 //! Each case has tables of its own, so that they run side by side.
 #![cfg(feature = "mysql")]
-#![allow(missing_docs, reason = "the suite generates the tests")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "the suite generates the tests, and what is skipped is said"
+)]
 
 use resilient::{ReplicaId, Store};
 use resilient_sqlx::{MySqlOptions, MySqlStore};

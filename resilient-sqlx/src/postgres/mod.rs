@@ -116,7 +116,7 @@ impl Backend for PostgresStore {
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
         let mut lease = self.pool.acquire().await?;
         let sql = self.statements.common.list(filter);
-        let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
+        let rows = bind_filter(sql.query(), filter, 1).fetch_all(&mut *lease).await?;
         lease.give_back();
         functions(&rows)
     }

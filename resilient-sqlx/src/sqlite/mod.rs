@@ -130,7 +130,7 @@ impl Backend for SqliteStore {
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
         let mut reader = self.connections.reader().await?;
         let sql = self.statements.common.list(filter);
-        let rows = bind_filter(sql.query(), filter).fetch_all(&mut *reader).await?;
+        let rows = bind_filter(sql.query(), filter, 1).fetch_all(&mut *reader).await?;
         reader.give_back();
         functions(&rows)
     }
