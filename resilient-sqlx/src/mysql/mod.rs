@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
 use sqlx::error::DatabaseError;
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{MySql, RawSql, Row};
 
 pub use self::pool::MySqlOptions;
 use self::rows::ByRows;
@@ -22,6 +24,7 @@ use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::sql::Sql;
 use crate::store::Plan;
 
 /// A store in MySQL 8 or MariaDB 10.6 and newer.
@@ -98,11 +101,8 @@ impl Backend for MySqlStore {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut lease = self.pool.acquire().await?;
-        let query = bind_filter(self.statements.list(filter).query(), filter, 2);
-        let rows = query.fetch_all(&mut *lease).await?;
-        lease.give_back();
-        functions(&rows)
+        let sql = self.statements.list(filter);
+        functions(&self.fetch(bind_filter(sql.query(), filter, 2)).await?)
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
@@ -120,10 +120,7 @@ impl Backend for MySqlStore {
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
-        let mut lease = self.pool.acquire().await?;
-        let rows = self.statements.replicas.query().fetch_all(&mut *lease).await?;
-        lease.give_back();
-        live_replicas(&rows)
+        live_replicas(&self.fetch(self.statements.replicas.query()).await?)
     }
 
     fn signs(&self) -> &Signs<ByRows> {
@@ -134,8 +131,12 @@ impl Backend for MySqlStore {
         Ok(Some(self.pool.connect().await?))
     }
 
-    async fn script(on: &mut MySqlConnection, script: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(on).await.map(drop)
+    async fn script(on: &mut MySqlConnection, script: RawSql) -> Result<(), sqlx::Error> {
+        script.execute(on).await.map(drop)
+    }
+
+    async fn number(on: &mut MySqlConnection, sql: &Sql) -> Result<i64, sqlx::Error> {
+        sql.query().fetch_one(on).await?.try_get(0)
     }
 
     async fn run<R: Record + Sync>(
@@ -149,6 +150,15 @@ impl Backend for MySqlStore {
             written += statement.query(&rows).execute(&mut *on).await?.rows_affected();
         }
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+}
+
+impl MySqlStore {
+    async fn fetch(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<Vec<MySqlRow>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        Ok(rows)
     }
 }
 
