@@ -19,6 +19,12 @@ impl Sql {
         sqlx::query(AssertSqlSafe(Arc::clone(&self.0)))
     }
 
+    /// As a question how it would be run.
+    #[cfg(all(test, feature = "sqlite"))]
+    pub(crate) fn explained(&self) -> sqlx::RawSql {
+        sqlx::raw_sql(AssertSqlSafe(format!("explain query plan {}", self.0)))
+    }
+
     /// As a script of many statements without values.
     pub(crate) fn script(&self) -> sqlx::RawSql {
         sqlx::raw_sql(AssertSqlSafe(Arc::clone(&self.0)))
