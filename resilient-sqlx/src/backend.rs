@@ -6,10 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use resilient::store::{Claimable, Lifeline};
 use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction};
+use sqlx::RawSql;
 use sqlx::error::DatabaseError;
 
 use crate::error::Trouble;
 use crate::row::{Record, types_of};
+use crate::schema::{Migration, missing};
+use crate::sql::Sql;
+use crate::statements::Common;
 use crate::store::Plan;
 
 /// What a replica asks for.
@@ -81,8 +85,11 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// Runs statements without values and answers.
     fn script(
         on: &mut Self::Connection,
-        script: &'static str,
+        script: RawSql,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Runs a statement without values whose answer is one number.
+    fn number(on: &mut Self::Connection, sql: &Sql) -> impl Future<Output = Result<i64, sqlx::Error>> + Send;
 
     /// Runs a statement over rows and answers how many were written.
     fn run<R: Record + Sync>(
@@ -163,16 +170,32 @@ impl Sign<'_> {
             Self::Beat(id) => store.run(on, &signs.beat, &[*id]).await?,
             Self::Leave(id) => store.run(on, &signs.leave, &[*id]).await?,
             Self::Join(replica) => {
-                B::script(on, B::BEGIN).await?;
+                B::script(on, sqlx::raw_sql(B::BEGIN)).await?;
                 store.run(on, &signs.leave, &[replica.id]).await?;
                 let joined = store.run(on, &signs.join, &[*replica]).await?;
                 store.run(on, &signs.join_types, &types_of(replica)).await?;
-                B::script(on, "commit").await?;
+                B::script(on, sqlx::raw_sql("commit")).await?;
                 joined
             }
         };
         Ok(known > 0)
     }
+}
+
+/// Brings the tables to the newest version, in a transaction that keeps others from doing the same.
+pub(crate) async fn migrate<B: Backend>(
+    store: &B,
+    on: &mut B::Connection,
+    all: &Common<B::Statement>,
+    steps: &'static [Migration],
+) -> Result<(), Trouble> {
+    B::script(on, all.schema.script()).await?;
+    let found = B::number(on, &all.recorded).await?;
+    for (version, script) in missing(steps, &all.prefix, found)? {
+        B::script(on, all.step(script).script()).await?;
+        store.run(on, &all.record, &[*version]).await?;
+    }
+    Ok(())
 }
 
 /// Signs of life, on a connection that no pool knows.

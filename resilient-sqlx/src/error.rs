@@ -36,12 +36,12 @@ impl Trouble {
         };
         let transient = match &error {
             sqlx::Error::Database(database) => is_transient(&**database),
+            // `Protocol` is half an answer: the connection broke, and is gone with this error.
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed
-            // Half an answer: the connection broke, and is gone with this error.
             | sqlx::Error::Protocol(_) => true,
             _ => false,
         };

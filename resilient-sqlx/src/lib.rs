@@ -22,8 +22,14 @@
 //! database's clock (from the injected [`Clock`](resilient::Clock) on SQLite). The tables can be read by people:
 //! the view `resilient_overview` shows each instance with the reason why it is not running.
 
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    allow(dead_code, unused_macros, reason = "no store uses all of what they have in common")
+)]
+
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod backend;
+mod connect;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod error;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -38,6 +44,7 @@ mod schema;
 mod sql;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod statements;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod store;
 
 #[cfg(feature = "mysql")]
@@ -47,10 +54,10 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use self::connect::connect;
 #[cfg(feature = "mysql")]
 pub use self::mysql::{MySqlOptions, MySqlStore};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteOptions, SqliteStore};
-pub use self::store::connect;

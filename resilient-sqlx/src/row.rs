@@ -250,9 +250,12 @@ pub(crate) fn micros(duration: Duration) -> i64 {
 }
 
 /// Binds what a filter gives, in the order of [`list`](crate::statements::list).
+///
+/// The type of the last id is bound so many times, for not every database compares pairs by an index.
 pub(crate) fn bind_filter<'q, DB>(
     mut query: Query<'q, DB, DB::Arguments>,
     filter: &Filter,
+    last_types: usize,
 ) -> Query<'q, DB, DB::Arguments>
 where
     DB: Database,
@@ -270,7 +273,10 @@ where
         query = query.bind(owner.to_string());
     }
     if let Some(after) = &filter.after {
-        query = query.bind(after.type_id.as_str()).bind(after.instance_id.as_str());
+        for _ in 0..last_types {
+            query = query.bind(after.type_id.as_str());
+        }
+        query = query.bind(after.instance_id.as_str());
     }
     query.bind(i64::from(filter.limit))
 }

@@ -19,6 +19,12 @@ impl Sql {
         sqlx::query(AssertSqlSafe(Arc::clone(&self.0)))
     }
 
+    /// As a question how it would be run.
+    #[cfg(all(test, feature = "sqlite"))]
+    pub(crate) fn explained(&self) -> sqlx::RawSql {
+        sqlx::raw_sql(AssertSqlSafe(format!("explain query plan {}", self.0)))
+    }
+
     /// As a script of many statements without values.
     pub(crate) fn script(&self) -> sqlx::RawSql {
         sqlx::raw_sql(AssertSqlSafe(Arc::clone(&self.0)))
@@ -83,7 +89,9 @@ impl Dialect {
                 text = text.replace(name, word);
             }
         }
-        Sql(self.number(&text).into())
+        let text = self.number(&text);
+        debug_assert!(!text.contains('{'), "a word is unknown, or used by one after it: {text}");
+        Sql(text.into())
     }
 
     /// Puts placeholders with running numbers in the place of `{next}`.

@@ -4,10 +4,6 @@
 //! only bare names in `returning`. `{now}` is the time of the statement, `{clock}` brings it into a list
 //! of tables, `{least}` and `{greatest}` compare two numbers. A row of `{functions}` is written only by a statement
 //! whose conditions hold on the row itself, so no answer depends on something that was read before.
-#![cfg_attr(
-    not(any(feature = "sqlite", feature = "postgres")),
-    allow(dead_code, reason = "the other databases take only the columns and write their own statements")
-)]
 
 use resilient::Filter;
 
@@ -57,6 +53,7 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     // Rows are found by their keys. The sum hides the status from the planner, which on a fresh table would rather walk
     // over all that the owner runs, by the index on owners.
     ("{owned}", "{same} and f.status + 0 = 0 and f.owner = i.owner and f.epoch = i.epoch"),
+    ("{after}", "(f.type_id, f.instance_id) > ({next}, {next})"),
     ("{same}", "f.type_id = i.in_type and f.instance_id = i.in_id"),
     (
         "{columns}",
@@ -273,7 +270,7 @@ pub(crate) fn list(dialect: &Dialect, filter: &Filter) -> Sql {
         parts.push(" and f.owner = {next} and f.status = 0");
     }
     if filter.after.is_some() {
-        parts.push(" and (f.type_id, f.instance_id) > ({next}, {next})");
+        parts.push(" and {after}");
     }
     parts.push(" order by f.type_id, f.instance_id limit {next}");
     dialect.join(parts)

@@ -1,12 +1,10 @@
-//! What all stores of this crate do alike: from a batch to its answers, and from a URL to a store.
+//! What all stores of this crate do alike: from a batch to its answers.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use resilient::store::{Create, Delete, Edit, Ending, Finish, Save, Transition, Write, Written};
 use resilient::{FunctionId, ReplicaId, Status, Store, StoreError, StoredFunction};
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use crate::backend::Backend;
 
 /// A batch by kinds, each sorted by its keys: two transactions that lock several rows lock them in the same order.
@@ -52,10 +50,6 @@ impl<'a> Plan<'a> {
     }
 
     /// The existing rows that are written, in the order of their keys.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        expect(dead_code, reason = "SQLite locks the whole file")
-    )]
     pub(crate) fn changed(&self) -> Vec<&'a FunctionId> {
         let mut ids: Vec<_> = self.saves.iter().map(|save| &save.id).collect();
         ids.extend(self.finishes.iter().map(|finish| &finish.id));
@@ -160,38 +154,4 @@ fn is_owned(finish: &Finish, row: &StoredFunction) -> bool {
 pub(crate) fn in_order(ids: &[FunctionId], rows: Vec<StoredFunction>) -> Vec<Option<StoredFunction>> {
     let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     ids.iter().map(|id| rows.get(id).cloned()).collect()
-}
-
-/// Opens the store that a URL names: `sqlite:`, `postgres:` (or `postgresql:`), `mysql:` (or `mariadb:`).
-///
-/// # Errors
-///
-/// [`StoreError`] when the scheme is unknown, when its feature is not compiled in, or when the database cannot be
-/// reached. The URL is never part of the error, for it may hold a password.
-pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    match scheme {
-        #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(crate::SqliteStore::open(url).await?)),
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(Arc::new(crate::PostgresStore::connect(url).await?)),
-        #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => Ok(Arc::new(crate::MySqlStore::connect(url).await?)),
-        #[cfg(not(feature = "sqlite"))]
-        "sqlite" => Err(not_compiled("sqlite")),
-        #[cfg(not(feature = "postgres"))]
-        "postgres" | "postgresql" => Err(not_compiled("postgres")),
-        #[cfg(not(feature = "mysql"))]
-        "mysql" | "mariadb" => Err(not_compiled("mysql")),
-        _ => Err(StoreError::permanent(
-            "the database URL has an unknown scheme; give one that begins with sqlite:, postgres: or mysql:",
-        )),
-    }
-}
-
-#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "mysql")))]
-fn not_compiled(feature: &str) -> StoreError {
-    StoreError::permanent(format!(
-        "this program was built without the store for `{feature}`; add the feature `{feature}` of resilient-sqlx"
-    ))
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::slice;
 use std::time::Duration;
 
-use resilient::store::{Ending, Finish};
+use resilient::store::{Ending, Finish, Save};
 use resilient::{Epoch, FunctionId, Payload, ReplicaId, Status, StoreError, StoredFunction};
 use sqlx::{Executor, MySqlConnection};
 
@@ -130,16 +130,15 @@ async fn write_possible(
     let stored: HashMap<_, _> = stored.iter().map(|row| (&row.id, row)).collect();
     let taken = read(connection, &statements.read, plan.creates.iter().map(|create| &create.id)).await?;
     let taken: HashSet<_> = taken.iter().map(|row| &row.id).collect();
-    let mut possible = Plan::default();
-    possible.creates = plan.creates.iter().copied().filter(|create| !taken.contains(&create.id)).collect();
-    possible.saves = plan
-        .saves
-        .iter()
-        .copied()
-        .filter(|save| owns(stored.get(&save.id), save.owner, save.epoch, Some(&save.scrapbook)))
-        .collect();
-    possible.finishes =
-        plan.finishes.iter().copied().filter(|finish| can_finish(finish, stored.get(&finish.id))).collect();
+    let creates = plan.creates.iter().copied();
+    let saves = plan.saves.iter().copied();
+    let finishes = plan.finishes.iter().copied();
+    let possible = Plan {
+        creates: creates.filter(|create| !taken.contains(&create.id)).collect(),
+        saves: saves.filter(|save| can_save(save, stored.get(&save.id))).collect(),
+        finishes: finishes.filter(|finish| can_finish(finish, stored.get(&finish.id))).collect(),
+        ..Plan::default()
+    };
     if !matches!(write_all(connection, &steps(statements, &possible)).await?, Attempt::Applied) {
         return Ok(None);
     }
@@ -155,6 +154,10 @@ async fn write_possible(
         }
     }
     Ok(Some(applied))
+}
+
+fn can_save(save: &Save, row: Option<&&StoredFunction>) -> bool {
+    owns(row, save.owner, save.epoch, Some(&save.scrapbook))
 }
 
 fn can_finish(finish: &Finish, row: Option<&&StoredFunction>) -> bool {

@@ -3,6 +3,7 @@
 use resilient::store::Claimable;
 use resilient::{Epoch, FunctionId, ReplicaId, Status, StoredFunction, Timestamp};
 use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::query::Query;
 use sqlx::{Executor, MySql, Row};
 
 use super::pool::is_collision;
@@ -143,13 +144,12 @@ async fn release(
 ) -> Result<u64, sqlx::Error> {
     let sql = statements.release(owners.len());
     let named = if owners.len() > MOST_OWNERS { &[] } else { owners };
-    for _ in 1..ATTEMPTS {
-        let query = named.iter().fold(sql.query::<MySql>(), |query, owner| query.bind(owner));
+    let mut attempt = 1;
+    loop {
+        let query = named.iter().fold(sql.query::<MySql>(), Query::bind);
         match query.execute(&mut *connection).await {
-            Err(error) if is_collision(&error) => {}
+            Err(error) if is_collision(&error) && attempt < ATTEMPTS => attempt += 1,
             other => return other.map(|done| done.rows_affected()),
         }
     }
-    let query = named.iter().fold(sql.query::<MySql>(), |query, owner| query.bind(owner));
-    Ok(query.execute(connection).await?.rows_affected())
 }

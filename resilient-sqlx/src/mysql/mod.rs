@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
 use sqlx::error::DatabaseError;
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{MySql, RawSql, Row};
 
 pub use self::pool::MySqlOptions;
 use self::rows::ByRows;
@@ -22,11 +24,12 @@ use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::sql::Sql;
 use crate::store::Plan;
 
 /// A store in MySQL 8 or MariaDB 10.6 and newer.
 ///
-/// Its tables are InnoDB tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
+/// Its tables are `InnoDB` tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
 /// survives a power failure. The settings of the server's sessions do not matter, for each connection makes its own.
 /// A binary log needs the format `row` or `mixed`.
 ///
@@ -39,12 +42,8 @@ use crate::store::Plan;
 /// ```
 #[derive(Clone)]
 pub struct MySqlStore {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    pool: Pool<MySqlConnection>,
-    statements: Statements,
+    pool: Arc<Pool<MySqlConnection>>,
+    statements: Arc<Statements>,
 }
 
 impl MySqlStore {
@@ -56,15 +55,11 @@ impl MySqlStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         MySqlOptions::new(url).connect().await
     }
-
-    fn new(pool: Pool<MySqlConnection>, statements: Statements) -> Self {
-        Self { inner: Arc::new(Inner { pool, statements }) }
-    }
 }
 
 impl fmt::Debug for MySqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlStore").field("prefix", &self.inner.statements.prefix).finish_non_exhaustive()
+        f.debug_struct("MySqlStore").field("prefix", &self.statements.prefix).finish_non_exhaustive()
     }
 }
 
@@ -76,74 +71,72 @@ impl Backend for MySqlStore {
 
     const NAME: &'static str = "MySQL";
     const BEGIN: &'static str = "begin";
-    /// Longer than the minute that one replica waits for another's migration.
-    const PATIENCE: Option<Duration> = Some(Duration::from_secs(75));
+    /// Longer than a replica waits for a lock, or for another's migration.
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
         pool::is_transient(error)
     }
 
     fn forget_idle(&self) {
-        self.inner.pool.forget_idle();
+        self.pool.forget_idle();
     }
 
     async fn migrate(&self) -> Result<(), Trouble> {
-        schema::migrate(&self.inner).await
+        schema::migrate(&self.pool, &self.statements).await
     }
 
     async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
-        let mut lease = self.inner.pool.acquire().await?;
-        let applied = batch::apply(&mut lease, &self.inner.statements, plan).await?;
+        let mut lease = self.pool.acquire().await?;
+        let applied = batch::apply(&mut lease, &self.statements, plan).await?;
         lease.give_back();
         Ok(applied)
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut lease = self.inner.pool.acquire().await?;
-        let stored = read(&mut lease, &self.inner.statements.read, ids).await?;
+        let mut lease = self.pool.acquire().await?;
+        let stored = read(&mut lease, &self.statements.read, ids).await?;
         lease.give_back();
         Ok(stored)
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut lease = self.inner.pool.acquire().await?;
-        let query = bind_filter(self.inner.statements.list(filter).query(), filter);
-        let rows = query.fetch_all(&mut *lease).await?;
-        lease.give_back();
-        functions(&rows)
+        let sql = self.statements.list(filter);
+        functions(&self.fetch(bind_filter(sql.query(), filter, 2)).await?)
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut lease = self.inner.pool.acquire().await?;
-        let taken = claim::claim(&mut lease, &self.inner.statements, &claim).await?;
+        let mut lease = self.pool.acquire().await?;
+        let taken = claim::claim(&mut lease, &self.statements, &claim).await?;
         lease.give_back();
         Ok(taken)
     }
 
     async fn release(&self) -> Result<u64, Trouble> {
-        let mut lease = self.inner.pool.acquire().await?;
-        let released = claim::release_dead(&mut lease, &self.inner.statements).await?;
+        let mut lease = self.pool.acquire().await?;
+        let released = claim::release_dead(&mut lease, &self.statements).await?;
         lease.give_back();
         Ok(released)
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
-        let mut lease = self.inner.pool.acquire().await?;
-        let rows = self.inner.statements.replicas.query().fetch_all(&mut *lease).await?;
-        lease.give_back();
-        live_replicas(&rows)
+        live_replicas(&self.fetch(self.statements.replicas.query()).await?)
     }
 
     fn signs(&self) -> &Signs<ByRows> {
-        &self.inner.statements.signs
+        &self.statements.signs
     }
 
     async fn separate(&self) -> Result<Option<MySqlConnection>, Trouble> {
-        Ok(Some(self.inner.pool.connect().await?))
+        Ok(Some(self.pool.connect().await?))
     }
 
-    async fn script(on: &mut MySqlConnection, script: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(on).await.map(drop)
+    async fn script(on: &mut MySqlConnection, script: RawSql) -> Result<(), sqlx::Error> {
+        script.execute(on).await.map(drop)
+    }
+
+    async fn number(on: &mut MySqlConnection, sql: &Sql) -> Result<i64, sqlx::Error> {
+        sql.query().fetch_one(on).await?.try_get(0)
     }
 
     async fn run<R: Record + Sync>(
@@ -157,6 +150,15 @@ impl Backend for MySqlStore {
             written += statement.query(&rows).execute(&mut *on).await?.rows_affected();
         }
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+}
+
+impl MySqlStore {
+    async fn fetch(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<Vec<MySqlRow>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        Ok(rows)
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a MySQL or MariaDB server is reached, and what it is asked to promise.
 
+use std::sync::Arc;
+
 use resilient::StoreError;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
@@ -33,7 +35,7 @@ impl MySqlOptions {
     /// # Errors
     ///
     /// [`StoreError`] when the table prefix or the URL cannot be used, when the server cannot be reached, is older than
-    /// MariaDB 10.6 or MySQL 8.0, or has no InnoDB. The URL is never part of the error, for it may hold a password.
+    /// MariaDB 10.6 or MySQL 8.0, or has no `InnoDB`. The URL is never part of the error, for it may hold a password.
     pub async fn connect(self) -> Result<MySqlStore, StoreError> {
         let prefix = Prefix::new(&self.prefix)?;
         let options = self.url.parse::<MySqlConnectOptions>().map_err(|_| {
@@ -54,7 +56,7 @@ impl MySqlOptions {
         let pool =
             Pool::new(options, self.max_connections).greeting(|connection| Box::pin(set_up(connection)));
         settle::<MySqlStore, _>("the first questions", check_server(&pool)).await?;
-        Ok(MySqlStore::new(pool, Statements::new(&prefix)))
+        Ok(MySqlStore { pool: Arc::new(pool), statements: Arc::new(Statements::new(&prefix)) })
     }
 }
 

@@ -4,20 +4,19 @@ use resilient::StoreError;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{MySql, Row};
 
-use super::Inner;
 use super::statements::{MIGRATIONS, Statements};
 use crate::error::Trouble;
+use crate::pool::Pool;
 use crate::schema::missing;
 
 /// Brings the tables to the newest version.
 ///
 /// It has a connection of its own, with which the lock on the schema ends however this ends.
-pub(super) async fn migrate(inner: &Inner) -> Result<(), Trouble> {
-    let mut connection = inner.pool.connect().await?;
-    let all = &inner.statements;
+pub(super) async fn migrate(pool: &Pool<MySqlConnection>, all: &Statements) -> Result<(), Trouble> {
+    let mut connection = pool.connect().await?;
     let lock = all.lock_schema.query::<MySql>().fetch_one(&mut connection).await?;
     if lock.try_get::<Option<i64>, _>(0)? != Some(1) {
-        let message = "another replica has been migrating the tables for a minute; it may work later";
+        let message = "another replica has been migrating the tables for a while; it may work later";
         return Err(StoreError::transient(message).into());
     }
     all.schema.script().execute(&mut connection).await?;

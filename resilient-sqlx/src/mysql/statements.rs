@@ -84,6 +84,8 @@ const OWN_WORDS: &[(&str, &str)] = &[
          f.scrapbook, f.scrapbook_version, f.result, f.result_version, f.failure, f.message_count, f.created_at, \
          f.updated_at, f.completed_at",
     ),
+    // As a comparison of pairs, this would be a walk from the first row on.
+    ("{after}", "(f.type_id > {next} or f.type_id = {next} and f.instance_id > {next})"),
     ("{overview}", "{quote}{prefix}_overview{quote}"),
     ("{epoch}", "timestamp '1970-01-01 00:00:00.000000'"),
 ];
@@ -194,7 +196,7 @@ const RELEASE: [&str; 2] = [
     "update {functions} as d force index (executing) set d.crashes = least(d.crashes + 1, 4294967295), \
      d.due_at = {now}, d.updated_at = {now}, d.epoch = least(d.epoch, 9223372036854775806) + 1, d.owner = null, \
      d.status = 1 where d.status = 0 and d.owner ",
-    " and {is_dead}",
+    " and {is_dead} limit 50000",
 ];
 
 const FORGET: &str = "delete r, t from {replicas} as r left join {replica_types} as t on t.replica_id = r.id \
@@ -236,7 +238,7 @@ const LEAVE: Template = Template {
 const TAKE_COLUMNS: Columns = Columns("in_type text, in_id text, owner text, now number");
 
 /// While one replica migrates, the others wait: a change of the schema is not part of a transaction here.
-const LOCK_SCHEMA: &str = "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 60)";
+const LOCK_SCHEMA: &str = "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 25)";
 
 const SCHEMA: &str = "create table if not exists {schema} ( \
      version bigint not null primary key comment 'the version that a step of the schema led to', \

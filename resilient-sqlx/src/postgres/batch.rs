@@ -19,7 +19,7 @@ impl PostgresStore {
         // A batch of one kind is a single statement, which is a transaction by itself.
         let is_mixed = plan.kinds() > 1;
         if is_mixed {
-            Self::script(&mut lease, Self::BEGIN).await?;
+            Self::script(&mut lease, sqlx::raw_sql(Self::BEGIN)).await?;
         }
         // New rows come first: a transaction that waits for one holds nothing that anybody waits for.
         let mut written = run(&mut lease, &all.create, &plan.creates).await?;
@@ -31,7 +31,7 @@ impl PostgresStore {
         written.extend(run(&mut lease, &all.edit, &plan.edits).await?);
         written.extend(run(&mut lease, &all.delete, &plan.deletes).await?);
         if is_mixed {
-            Self::script(&mut lease, "commit").await?;
+            Self::script(&mut lease, sqlx::raw_sql("commit")).await?;
         }
         lease.give_back();
         ids(&written)

@@ -11,15 +11,17 @@ use std::time::Duration;
 
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
 use sqlx::error::DatabaseError;
-use sqlx::{PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, RawSql, Row};
 
 pub use self::pool::PostgresOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
-use crate::backend::{Backend, Claim, Signs, implement_store};
+use crate::backend::{Backend, Claim, Signs, implement_store, migrate};
 use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::row::{Record, bind_filter, functions, live_replicas};
-use crate::schema::missing;
+use crate::sql::Sql;
 use crate::store::Plan;
 
 /// A store in PostgreSQL, version 12 or newer.
@@ -88,16 +90,11 @@ impl Backend for PostgresStore {
         let all = &self.statements.common;
         let mut lease = self.pool.acquire().await?;
         // Whoever comes second waits here until the first is done; the lock ends with the transaction.
-        Self::script(&mut lease, "begin; set local lock_timeout = '30s'").await?;
+        Self::script(&mut lease, sqlx::raw_sql("begin; set local lock_timeout = '30s'")).await?;
         let lock = sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))");
         lock.bind(format!("resilient schema {}", all.prefix)).execute(&mut *lease).await?;
-        all.schema.script().execute(&mut *lease).await?;
-        let found: i64 = all.recorded.query().fetch_one(&mut *lease).await?.try_get(0)?;
-        for (version, script) in missing(MIGRATIONS, &all.prefix, found)? {
-            all.step(script).script().execute(&mut *lease).await?;
-            self.run(&mut lease, &all.record, &[*version]).await?;
-        }
-        Self::script(&mut lease, "commit").await?;
+        migrate(self, &mut lease, all, MIGRATIONS).await?;
+        Self::script(&mut lease, sqlx::raw_sql("commit")).await?;
         lease.give_back();
         Ok(())
     }
@@ -114,11 +111,8 @@ impl Backend for PostgresStore {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut lease = self.pool.acquire().await?;
         let sql = self.statements.common.list(filter);
-        let rows = bind_filter(sql.query(), filter).fetch_all(&mut *lease).await?;
-        lease.give_back();
-        functions(&rows)
+        functions(&self.fetch(bind_filter(sql.query(), filter, 1)).await?)
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
@@ -130,10 +124,7 @@ impl Backend for PostgresStore {
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
-        let mut lease = self.pool.acquire().await?;
-        let rows = self.statements.common.replicas.query().fetch_all(&mut *lease).await?;
-        lease.give_back();
-        live_replicas(&rows)
+        live_replicas(&self.fetch(self.statements.common.replicas.query()).await?)
     }
 
     fn signs(&self) -> &Signs<Statement> {
@@ -144,8 +135,12 @@ impl Backend for PostgresStore {
         Ok(Some(self.pool.connect().await?))
     }
 
-    async fn script(on: &mut PgConnection, script: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(on).await.map(drop)
+    async fn script(on: &mut PgConnection, script: RawSql) -> Result<(), sqlx::Error> {
+        script.execute(on).await.map(drop)
+    }
+
+    async fn number(on: &mut PgConnection, sql: &Sql) -> Result<i64, sqlx::Error> {
+        sql.query().fetch_one(on).await?.try_get(0)
     }
 
     async fn run<R: Record + Sync>(
@@ -155,5 +150,14 @@ impl Backend for PostgresStore {
         records: &[R],
     ) -> Result<usize, Trouble> {
         Ok(batch::run(on, statement, records).await?.len())
+    }
+}
+
+impl PostgresStore {
+    async fn fetch(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        Ok(rows)
     }
 }

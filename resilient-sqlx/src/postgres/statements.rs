@@ -15,7 +15,11 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "{the_clock}",
         "clock (now) as materialized (select (extract(epoch from clock_timestamp()) * 1000000)::bigint)",
     ),
-    ("{delete}", "delete from {functions} as f using i where {same} and f.epoch = i.epoch"),
+    (
+        "{delete}",
+        "delete from {functions} as f using i \
+         where f.type_id = i.in_type and f.instance_id = i.in_id and f.epoch = i.epoch",
+    ),
     ("{number}", "bigint"),
     ("{strict}", ""),
     ("{now}", "clock.now"),

@@ -19,7 +19,7 @@ impl SqliteStore {
         // A single statement is a transaction by itself.
         let is_many = self.statements.count(plan) > 1;
         if is_many {
-            Self::script(&mut writer, Self::BEGIN).await?;
+            Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         }
         let mut written = run(&mut writer, &all.create, now, &plan.creates).await?;
         written.extend(run(&mut writer, &all.save, now, &plan.saves).await?);
@@ -27,7 +27,7 @@ impl SqliteStore {
         written.extend(run(&mut writer, &all.edit, now, &plan.edits).await?);
         written.extend(run(&mut writer, &all.delete, now, &plan.deletes).await?);
         if is_many {
-            Self::script(&mut writer, "commit").await?;
+            Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
         }
         writer.give_back();
         ids(&written)

@@ -33,12 +33,12 @@ impl SqliteStore {
             return Ok(Vec::new());
         }
         let mut writer = self.connections.writer().await?;
-        Self::script(&mut writer, Self::BEGIN).await?;
+        Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         let due = self.pick(&mut writer, claim).await?;
         let owner = claim.replica.to_string();
         let takes: Vec<_> = due.iter().map(|id| Take { id, owner: &owner }).collect();
         let rows = run(&mut writer, &self.statements.take, self.connections.now(), &takes).await?;
-        Self::script(&mut writer, "commit").await?;
+        Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
         writer.give_back();
         Ok(in_order(&due, functions(&rows)?).into_iter().flatten().collect())
     }
@@ -65,10 +65,10 @@ impl SqliteStore {
             return Ok(0);
         }
         let mut writer = self.connections.writer().await?;
-        Self::script(&mut writer, Self::BEGIN).await?;
+        Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         let released = all.release.query::<Sqlite>().bind(now).execute(&mut *writer).await?;
         all.forget.query::<Sqlite>().bind(now).execute(&mut *writer).await?;
-        Self::script(&mut writer, "commit").await?;
+        Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
         writer.give_back();
         Ok(released.rows_affected())
     }

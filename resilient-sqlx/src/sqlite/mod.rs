@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
-use sqlx::Row;
 use sqlx::error::DatabaseError;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{RawSql, Row, Sqlite};
 
 use self::pool::Connections;
 pub use self::pool::SqliteOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
-use crate::backend::{Backend, Claim, Sign, Signs, implement_store};
+use crate::backend::{Backend, Claim, Sign, Signs, implement_store, migrate};
 use crate::error::Trouble;
 use crate::row::{Record, bind_filter, functions, live_replicas};
-use crate::schema::missing;
+use crate::sql::Sql;
 use crate::store::Plan;
 
 /// A store in SQLite: one file, no server.
@@ -102,16 +103,10 @@ impl Backend for SqliteStore {
     }
 
     async fn migrate(&self) -> Result<(), Trouble> {
-        let all = &self.statements.common;
         let mut writer = self.connections.writer().await?;
-        Self::script(&mut writer, Self::BEGIN).await?;
-        all.schema.script().execute(&mut *writer).await?;
-        let found: i64 = all.recorded.query().fetch_one(&mut *writer).await?.try_get(0)?;
-        for (version, script) in missing(MIGRATIONS, &all.prefix, found)? {
-            all.step(script).script().execute(&mut *writer).await?;
-            self.run(&mut writer, &all.record, &[*version]).await?;
-        }
-        Self::script(&mut writer, "commit").await?;
+        Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
+        migrate(self, &mut writer, &self.statements.common, MIGRATIONS).await?;
+        Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
         writer.give_back();
         Ok(())
     }
@@ -128,11 +123,8 @@ impl Backend for SqliteStore {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
-        let mut reader = self.connections.reader().await?;
         let sql = self.statements.common.list(filter);
-        let rows = bind_filter(sql.query(), filter).fetch_all(&mut *reader).await?;
-        reader.give_back();
-        functions(&rows)
+        functions(&self.fetch(bind_filter(sql.query(), filter, 1)).await?)
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
@@ -144,11 +136,9 @@ impl Backend for SqliteStore {
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {
-        let mut reader = self.connections.reader().await?;
-        let query = self.statements.common.replicas.query().bind(self.connections.now());
-        let rows = query.fetch_all(&mut *reader).await?;
-        reader.give_back();
-        live_replicas(&rows)
+        live_replicas(
+            &self.fetch(self.statements.common.replicas.query().bind(self.connections.now())).await?,
+        )
     }
 
     fn signs(&self) -> &Signs<Statement> {
@@ -160,8 +150,12 @@ impl Backend for SqliteStore {
         if self.connections.is_file() { Ok(Some(self.connections.separate().await?)) } else { Ok(None) }
     }
 
-    async fn script(on: &mut SqliteConnection, script: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(on).await.map(drop)
+    async fn script(on: &mut SqliteConnection, script: RawSql) -> Result<(), sqlx::Error> {
+        script.execute(on).await.map(drop)
+    }
+
+    async fn number(on: &mut SqliteConnection, sql: &Sql) -> Result<i64, sqlx::Error> {
+        sql.query().fetch_one(on).await?.try_get(0)
     }
 
     async fn run<R: Record + Sync>(
@@ -188,5 +182,14 @@ impl Backend for SqliteStore {
         let known = sign.give(self, &mut on).await?;
         *own = Some(on);
         Ok(known)
+    }
+}
+
+impl SqliteStore {
+    async fn fetch(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<SqliteRow>, Trouble> {
+        let mut lease = self.connections.reader().await?;
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        Ok(rows)
     }
 }

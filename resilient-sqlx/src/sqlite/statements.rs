@@ -173,6 +173,8 @@ fn time(shape: &Shape, count: usize) -> Rows {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Row;
+
     use super::*;
 
     #[test]
@@ -185,5 +187,39 @@ mod tests {
         assert_eq!(sizes(1), [1]);
         assert_eq!(sizes(86), [64, 16, 4, 1, 1]);
         assert_eq!(sizes(200), [64, 64, 64, 4, 4]);
+    }
+
+    /// How SQLite would run a statement, on empty tables without statistics.
+    async fn plan(sql: &Sql) -> String {
+        let store = crate::SqliteStore::in_memory().await.unwrap();
+        resilient::Store::initialize(&store).await.unwrap();
+        let mut writer = store.connections.writer().await.unwrap();
+        let rows = sql.explained().fetch_all(&mut *writer).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>(3) + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn rows_are_found_by_their_keys() {
+        let all = Statements::new(&Prefix::new("resilient").unwrap());
+        let common = &all.common;
+        let keyed = [&common.save, &common.finish, &common.edit, &common.delete, &common.read, &all.take];
+        for (_, sql) in keyed.into_iter().flat_map(|statement| &statement.sizes) {
+            let plan = plan(sql).await;
+            assert!(plan.contains("(type_id=? AND instance_id=?"), "{plan}");
+            assert!(!plan.contains("SCAN f") && !plan.contains("AUTOMATIC"), "{plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn claims_and_releases_walk_over_their_indexes() {
+        let all = Statements::new(&Prefix::new("resilient").unwrap());
+        let picked = plan(&all.pick(3)).await;
+        let due = "resilient_functions_due (type_id=? AND version=? AND due_at<?)";
+        assert_eq!(picked.matches(due).count(), 3, "{picked}");
+        for sql in [&all.any_dead, &all.release] {
+            let plan = plan(sql).await;
+            assert!(plan.contains("resilient_functions_owner"), "{plan}");
+            assert!(!plan.contains("AUTOMATIC"), "{plan}");
+        }
     }
 }
