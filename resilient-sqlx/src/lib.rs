@@ -18,8 +18,9 @@
 //! # What is promised
 //!
 //! An acknowledged write is on disk: SQLite runs in WAL mode with `synchronous=FULL`, PostgreSQL with
-//! `synchronous_commit=on`. Ids compare by their bytes. Times are whole microseconds of UTC, taken from the
-//! database's clock (from the injected [`Clock`](resilient::Clock) on SQLite). The tables can be read by people:
+//! `synchronous_commit=on`, MySQL and MariaDB with `innodb_flush_log_at_trx_commit=1`, which is their default. Ids
+//! compare by their bytes. Times are whole microseconds of UTC, taken from the database's clock (from the injected
+//! [`Clock`](resilient::Clock) on SQLite). The tables can be read by people:
 //! the view `resilient_overview` shows each instance with the reason why it is not running.
 
 #![cfg_attr(

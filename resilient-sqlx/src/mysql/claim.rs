@@ -108,6 +108,8 @@ async fn take(
         }
     }
     due.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    // Two kinds may describe the same work.
+    due.dedup_by(|a, b| a.row.id == b.row.id);
     due.truncate(usize::try_from(claim.limit).unwrap_or(usize::MAX));
     for piece in statements.take.cut(&due) {
         if !statements.take.write(connection, &piece).await? {

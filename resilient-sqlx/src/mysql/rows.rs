@@ -129,3 +129,61 @@ fn bind(
         Value::Number(number) => query.bind(*number),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use resilient::FunctionId;
+    use sqlx::Execute;
+
+    use super::super::statements::Statements;
+    use super::*;
+    use crate::schema::Prefix;
+
+    /// A row of text with so many bytes.
+    struct Text(String);
+
+    impl Record for Text {
+        fn values(&self) -> Vec<Value<'_>> {
+            vec![Value::text(self.0.as_str())]
+        }
+    }
+
+    fn sizes(statement: &ByRows, records: &[impl Record]) -> Vec<usize> {
+        statement.cut(records).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_statement_takes_so_many_rows_and_bytes() {
+        let all = Statements::new(&Prefix::new("shop").unwrap());
+        let ids = |count| vec![FunctionId::new("T", "x"); count];
+        assert_eq!(sizes(&all.read, &ids(0)), Vec::<usize>::new());
+        assert_eq!(sizes(&all.read, &ids(1)), [1]);
+        assert_eq!(sizes(&all.read, &ids(600)), [256, 256, 88]);
+        assert_eq!(sizes(&all.delete, &ids(3)), [1, 1, 1]);
+        let long = |length| Text("x".repeat(length));
+        assert_eq!(
+            sizes(&all.save, &[long(MOST_BYTES * 2), long(8), long(MOST_BYTES), long(8)]),
+            [1, 1, 1, 1]
+        );
+        assert_eq!(sizes(&all.save, &[long(MOST_BYTES / 4), long(MOST_BYTES / 4), long(MOST_BYTES)]), [2, 1]);
+    }
+
+    #[test]
+    fn many_rows_are_filled_up_to_a_power_of_two() {
+        let all = Statements::new(&Prefix::new("shop").unwrap());
+        for (count, places) in [(2, 2), (3, 4), (5, 8), (200, 256)] {
+            let ids = vec![FunctionId::new("T", "x"); count];
+            let query = all.read.query(&all.read.cut(&ids)[0]);
+            assert_eq!(query.sql().as_str().matches("select ?").count(), places, "{count}");
+        }
+    }
+
+    #[test]
+    fn no_word_is_left_in_a_statement() {
+        let all = format!("{:?}", Statements::new(&Prefix::new("shop").unwrap()));
+        let statements: Vec<_> =
+            all.split("Sql(").skip(1).filter_map(|rest| rest.split("\")").next()).collect();
+        assert!(statements.len() > 60, "{}", statements.len());
+        assert_eq!(statements.iter().find(|sql| sql.contains('{')), None);
+    }
+}
