@@ -65,12 +65,12 @@ pub async fn chore(
 }
 
 /// The lease of each process.
-pub const LEASE: Duration = Duration::from_millis(1_500);
+pub const LEASE: Duration = Duration::from_secs(1);
 
 /// A runtime that does chores, with a short lease.
 pub fn builder(store: impl Store, log: Log) -> Builder {
     let settings = Settings::default()
-        .heartbeat(Duration::from_millis(250))
+        .heartbeat(Duration::from_millis(200))
         .lease(LEASE)
         .poll(Duration::from_millis(50))
         .sweep(Duration::from_millis(500))

@@ -74,6 +74,11 @@ impl Program {
 
 async fn start(store: impl Store, ledger: &Ledger) -> Result<Runtime, resilient::StartError> {
     let settings = Settings::default().shutdown_grace(Duration::from_millis(100));
+    // Real time is dear.
+    let lease = Duration::from_millis(1_500);
+    let is_real = !store.virtual_time();
+    let settings =
+        if is_real { settings.heartbeat(lease / 5).lease(lease).sweep(lease / 3) } else { settings };
     Runtime::builder(store).register::<order>().dep(ledger.clone()).settings(settings).start().await
 }
 

@@ -171,6 +171,7 @@ async fn expect_quiet(audit: &Audit, ledger: &Ledger) {
 
 /// Runs one seed and answers how many events there were.
 fn run(seed: u64, verbose: bool) -> usize {
+    resilient::__private::seed_jitter(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let (audit, _) = runtime.expect("a runtime can be built").block_on(simulate(seed));
     let violations = audit.violations();

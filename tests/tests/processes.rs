@@ -24,7 +24,10 @@ impl Process {
     /// Starts one and waits until it works.
     fn start(store: &TestStore, log: &Log) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chores"));
-        command.arg(store.url().expect("processes share a store by its URL")).arg(store.prefix()).arg(log.path());
+        command
+            .arg(store.url().expect("processes share a store by its URL"))
+            .arg(store.prefix())
+            .arg(log.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program was built with this test");
         let output = child.stdout.take().expect("its output is a pipe");
@@ -113,7 +116,9 @@ impl Scene {
             let result = row.result.as_ref().expect("a result");
             match serde_json::from_str(&result.body).expect("a charge") {
                 Charge::Done => assert_eq!(charged, 1, "{row:?}"),
-                Charge::Unknown => assert!(charged <= 1 && row.attempts > 1, "charged {charged} times: {row:?}"),
+                Charge::Unknown => {
+                    assert!(charged <= 1 && row.attempts > 1, "charged {charged} times: {row:?}")
+                }
                 other => panic!("{other:?} is no result: {row:?}"),
             }
         }

@@ -255,7 +255,7 @@ on_every_store! {
             let lease = |lease| FunctionSettings::default().lease(lease);
             builder
                 .function_settings::<quick>(lease(LEASE / 2))
-                .function_settings::<slow>(lease(LEASE * 3))
+                .function_settings::<slow>(lease(LEASE * 2))
         };
         let first = with_leases(store.clone(), &closed).start().await.expect("it starts");
         quick::schedule(&first, "1", ()).await.expect("it is stored");
@@ -276,9 +276,9 @@ on_every_store! {
         // The last sign of life was given at most one heartbeat before the crash, if the machine had time for it.
         let earliest = |lease: Duration| lease - Duration::from_millis(300);
         assert!(after["work"] >= earliest(LEASE), "{after:?}");
-        assert!(after["slow"] >= earliest(LEASE * 3), "{after:?}");
+        assert!(after["slow"] >= earliest(LEASE * 2), "{after:?}");
         assert!(after["quick"] < LEASE / 2 + SLACK, "{after:?}");
-        assert!(after["slow"] < LEASE * 3 + SLACK, "{after:?}");
+        assert!(after["slow"] < LEASE * 2 + SLACK, "{after:?}");
     }
 
     async fn a_claim_whose_answer_was_lost_is_put_right(store: TestStore) {

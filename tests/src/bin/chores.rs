@@ -17,7 +17,11 @@ async fn main() {
     let runtime = builder(store, Log::new(log)).start().await.expect("the runtime starts");
     println!("ready");
     let ended = std::thread::spawn(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    tokio::task::spawn_blocking(move || ended.join()).await.expect("nobody panics").expect("nobody panics").expect("input");
+    tokio::task::spawn_blocking(move || ended.join())
+        .await
+        .expect("nobody panics")
+        .expect("nobody panics")
+        .expect("input");
     runtime.shutdown().await.expect("the store works");
 }
 
