@@ -198,7 +198,7 @@ fn the_promises_hold_whatever_happens_to_three_processes() {
         run(seed, true);
         return;
     }
-    let limit = Duration::from_secs(variable("RESILIENT_MODEL_SECONDS").unwrap_or(10));
+    let limit = Duration::from_secs(variable("RESILIENT_MODEL_SECONDS").unwrap_or(8));
     let begun = RealInstant::now();
     let (mut seeds, mut events) = (0, 0);
     while begun.elapsed() < limit {

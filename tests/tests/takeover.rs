@@ -248,6 +248,35 @@ on_every_store! {
         }
     }
 
+    async fn what_a_dropped_tokio_runtime_ran_goes_on_elsewhere(store: TestStore) {
+        if store.virtual_time() {
+            // Then the heartbeat is a task that goes with the others.
+            return;
+        }
+        let (closed, open, ledger) = (Gate::closed(), Gate::open(), Ledger::default());
+        let own = ledger.clone();
+        let elsewhere = store.clone();
+        let first = tokio::task::spawn_blocking(move || {
+            let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let tokio = tokio.expect("a runtime can be built");
+            let first = tokio.block_on(async {
+                let lease = settings().lease(SOON * 2);
+                let builder = builder(elsewhere.another().await, &closed, &own).settings(lease);
+                let first = builder.start().await.expect("it starts");
+                schedule(&first, 5).await;
+                eventually(SOON, async || own.running() == 5).await;
+                first
+            });
+            tokio.shutdown_background();
+            first
+        });
+        let first = first.await.expect("no panic");
+        let second = start(store.another().await, &open, &ledger).await;
+        // Its lease is much longer; and the program still holds on to the first.
+        eventually(LEASE + SLACK, async || are_done(&**store).await).await;
+        drop((first, second));
+    }
+
     async fn each_type_is_taken_over_after_its_own_lease(store: TestStore) {
         let (closed, open, ledger) = (Gate::closed(), Gate::open(), Ledger::default());
         let with_leases = |store, gate: &Gate| {
