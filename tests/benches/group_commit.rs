@@ -31,7 +31,8 @@ async fn main() {
 
 /// Completed invocations per second.
 async fn rate(store: TestStore, callers: usize, max_batch: usize) -> f64 {
-    let settings = Settings::default().max_batch(max_batch).batches_in_flight(if max_batch == 1 { 8 } else { 2 });
+    let settings =
+        Settings::default().max_batch(max_batch).batches_in_flight(if max_batch == 1 { 8 } else { 2 });
     let started = Runtime::builder(store).register::<nothing>().settings(settings).start().await;
     let runtime = started.expect("the store is there");
     nothing::invoke(&runtime, "warm-up", ()).await.expect("it does nothing");

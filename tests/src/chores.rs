@@ -46,7 +46,7 @@ pub async fn chore(
     if task.abort {
         std::process::abort();
     }
-    std::thread::sleep(task.block);
+    block(task.block);
     tokio::time::sleep(task.step).await;
     match progress.charge {
         Charge::Open => {
@@ -62,6 +62,11 @@ pub async fn chore(
     progress.save().await?;
     log.note("end", id);
     Ok(progress.charge)
+}
+
+#[expect(clippy::disallowed_methods, reason = "that it blocks the executor is what a test is about")]
+fn block(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// The lease of each process.

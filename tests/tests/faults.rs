@@ -4,6 +4,7 @@
 //! order must end with one result, must not run twice at once, and must not charge its customer twice.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use resilient::prelude::*;
@@ -133,7 +134,7 @@ async fn scenario(program: Program, fault: Fault, outage: Duration, store: Fault
             let heal = async {
                 struck(&store, outage).await;
                 store.heal();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             let receipt = first(program, &store, &ledger);
             tokio::select! {
@@ -143,7 +144,7 @@ async fn scenario(program: Program, fault: Fault, outage: Duration, store: Fault
                 () = heal => None,
             }
         };
-        let second = start(store.inner().clone(), &ledger).await.expect("the inner store works");
+        let second = start(Arc::clone(store.inner()), &ledger).await.expect("the inner store works");
         let again = program.run(&second).await;
         assert_eq!(receipt.unwrap_or(again), again, "one result for all");
         expect_settled(&store, &ledger, again).await;
@@ -156,7 +157,7 @@ async fn scenario(program: Program, fault: Fault, outage: Duration, store: Fault
 /// A second process, which begins when the store is away from the first.
 async fn other(program: Program, store: &FaultyStore, ledger: &Ledger) -> Receipt {
     struck(store, Duration::ZERO).await;
-    let runtime = start(store.inner().clone(), ledger).await.expect("the inner store works");
+    let runtime = start(Arc::clone(store.inner()), ledger).await.expect("the inner store works");
     program.run(&runtime).await
 }
 

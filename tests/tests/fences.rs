@@ -43,7 +43,7 @@ struct Count {
 
 /// Gives a save up half-way, and saves again.
 #[resilient_fn(type_id = "fences.Impatient", register = false)]
-async fn impatient(_: (), until: Dep<Notify>, scrapbook: &mut Scrapbook<Count>) -> resilient::Result<()> {
+async fn impatient((): (), until: Dep<Notify>, scrapbook: &mut Scrapbook<Count>) -> resilient::Result<()> {
     scrapbook.done = 1;
     let given_up = timeout(Duration::from_millis(1), scrapbook.save()).await;
     assert!(given_up.is_err(), "the first save meets the fault");
@@ -280,7 +280,7 @@ async fn a_run_that_was_failed_elsewhere_stops_although_it_writes_nothing() {
 
 /// Answers which mode it ran in, once it may.
 #[resilient_fn(type_id = "fences.Mode", register = false)]
-async fn mode(_: (), context: &Context, go: Dep<Notify>) -> bool {
+async fn mode((): (), context: &Context, go: Dep<Notify>) -> bool {
     go.notified().await;
     context.mode() == Mode::FirstRun
 }

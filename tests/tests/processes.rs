@@ -112,12 +112,12 @@ impl Scene {
         let charges = self.log.counts("charge", None);
         for row in &rows {
             let id = row.id.instance_id.as_str();
-            let charged = charges.get(id).copied().unwrap_or(0);
+            let count = charges.get(id).copied().unwrap_or(0);
             let result = row.result.as_ref().expect("a result");
             match serde_json::from_str(&result.body).expect("a charge") {
-                Charge::Done => assert_eq!(charged, 1, "{row:?}"),
+                Charge::Done => assert_eq!(count, 1, "{row:?}"),
                 Charge::Unknown => {
-                    assert!(charged <= 1 && row.attempts > 1, "charged {charged} times: {row:?}")
+                    assert!(count <= 1 && row.attempts > 1, "charged {count} times: {row:?}");
                 }
                 other => panic!("{other:?} is no result: {row:?}"),
             }
@@ -195,7 +195,8 @@ on_every_store! {
         let second = scene.start();
         assert_eq!(scene.expect_all_done().await, [1, 1], "nobody took it over");
         assert_eq!(scene.log.counts("end", Some(first.id())).len(), 2);
-        (first.end(), second.end());
+        first.end();
+        second.end();
     }
 
     async fn a_chore_that_kills_its_process_fails_at_last(store: TestStore) {
