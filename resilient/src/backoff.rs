@@ -1,5 +1,6 @@
 //! Waiting longer and longer, and never in step with others.
 
+use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
@@ -36,11 +37,29 @@ impl Backoff {
     }
 }
 
+thread_local! {
+    /// What the next jitter of this thread is computed from, in a simulation.
+    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Makes the jitter of everything on this thread repeatable, for simulations.
+pub fn seed_jitter(seed: u64) {
+    SEED.set(Some(seed));
+}
+
+fn random() -> u64 {
+    let Some(seed) = SEED.get() else {
+        // Every `RandomState` is keyed anew, which is all the randomness that jitter needs.
+        return RandomState::new().build_hasher().finish();
+    };
+    let next = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    SEED.set(Some(next));
+    next >> 33
+}
+
 /// Between half of a duration and all of it, so that replicas that started together do not stay together.
 pub(crate) fn jittered(duration: Duration) -> Duration {
-    // Every `RandomState` is keyed anew, which is all the randomness that jitter needs.
-    let random = RandomState::new().build_hasher().finish() % 1_000;
-    let share = u32::try_from(random).unwrap_or(0);
+    let share = u32::try_from(random() % 1_000).unwrap_or(0);
     duration / 2 + (duration / 2).saturating_mul(share) / 1_000
 }
 

@@ -1,5 +1,6 @@
 //! Not public API: what generated code names. It may change with every release.
 
+pub use crate::backoff::seed_jitter;
 pub use crate::codec::EncodeError;
 pub use crate::outcome::{ErrorProbe, PlainError, ReturnProbe, Returns, ReturnsFallback};
 pub use crate::payload::Payload;

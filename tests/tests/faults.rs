@@ -4,6 +4,7 @@
 //! order must end with one result, must not run twice at once, and must not charge its customer twice.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use resilient::prelude::*;
@@ -74,6 +75,11 @@ impl Program {
 
 async fn start(store: impl Store, ledger: &Ledger) -> Result<Runtime, resilient::StartError> {
     let settings = Settings::default().shutdown_grace(Duration::from_millis(100));
+    // Real time is dear.
+    let lease = Duration::from_millis(1_500);
+    let is_real = !store.virtual_time();
+    let settings =
+        if is_real { settings.heartbeat(lease / 5).lease(lease).sweep(lease / 3) } else { settings };
     Runtime::builder(store).register::<order>().dep(ledger.clone()).settings(settings).start().await
 }
 
@@ -128,7 +134,7 @@ async fn scenario(program: Program, fault: Fault, outage: Duration, store: Fault
             let heal = async {
                 struck(&store, outage).await;
                 store.heal();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             let receipt = first(program, &store, &ledger);
             tokio::select! {
@@ -138,7 +144,7 @@ async fn scenario(program: Program, fault: Fault, outage: Duration, store: Fault
                 () = heal => None,
             }
         };
-        let second = start(store.inner().clone(), &ledger).await.expect("the inner store works");
+        let second = start(Arc::clone(store.inner()), &ledger).await.expect("the inner store works");
         let again = program.run(&second).await;
         assert_eq!(receipt.unwrap_or(again), again, "one result for all");
         expect_settled(&store, &ledger, again).await;
@@ -151,7 +157,7 @@ async fn scenario(program: Program, fault: Fault, outage: Duration, store: Fault
 /// A second process, which begins when the store is away from the first.
 async fn other(program: Program, store: &FaultyStore, ledger: &Ledger) -> Receipt {
     struck(store, Duration::ZERO).await;
-    let runtime = start(store.inner().clone(), ledger).await.expect("the inner store works");
+    let runtime = start(Arc::clone(store.inner()), ledger).await.expect("the inner store works");
     program.run(&runtime).await
 }
 

@@ -43,7 +43,7 @@ struct Count {
 
 /// Gives a save up half-way, and saves again.
 #[resilient_fn(type_id = "fences.Impatient", register = false)]
-async fn impatient(_: (), until: Dep<Notify>, scrapbook: &mut Scrapbook<Count>) -> resilient::Result<()> {
+async fn impatient((): (), until: Dep<Notify>, scrapbook: &mut Scrapbook<Count>) -> resilient::Result<()> {
     scrapbook.done = 1;
     let given_up = timeout(Duration::from_millis(1), scrapbook.save()).await;
     assert!(given_up.is_err(), "the first save meets the fault");
@@ -71,6 +71,54 @@ async fn a_save_that_is_tried_again_does_not_overtake_a_newer_one() {
         let stored = row(&memory, "fences.Impatient", "1").await.scrapbook.expect("it was saved");
         assert_eq!(stored.body, r#"{"done":2}"#, "{fault:?}");
         run.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_declared_dead_stops_its_runs() {
+    let (memory, ledger) = (InMemoryStore::new(), Ledger::default());
+    let runtime = start(memory.clone(), &ledger).await;
+    order::schedule(&runtime, "1", Job::of(Duration::from_hours(1))).await.expect("it is stored");
+    eventually(SOON, async || ledger.running() == 1).await;
+    let old = runtime.replica_id();
+    memory.lifeline().await.expect("memory").leave(old.expect("an id")).await.expect("memory");
+    eventually(SOON, async || ledger.page("1").begun == 2).await;
+    assert_ne!(runtime.replica_id(), old);
+    assert_eq!(ledger.running(), 1, "the first body is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_whose_answer_is_lost_is_not_taken_for_that_of_somebody_else() {
+    for fault in Fault::ERRORS {
+        let (memory, ledger) = (InMemoryStore::new(), Ledger::default());
+        // Create, save, failure; then the edit that runs it again.
+        let store = FaultyStore::failing(memory.clone(), 4, fault).counting_only(&[Call::Write]);
+        let runtime = start(store.clone(), &ledger).await;
+        let failed = order::invoke(&runtime, "1", Job::default().broken()).await;
+        assert!(matches!(failed, Err(InvokeError::Failed(_))), "{failed:?}");
+        let mut panel = order::control_panel(&runtime, "1").await.expect("it opens");
+        panel.scrapbook_mut().repaired = true;
+        assert_eq!(store.count(), 3, "the next write is the edit");
+        let receipt = panel.reinvoke().await.expect("nobody else was there");
+        assert_eq!(receipt.charge, Charge::Done);
+        assert_eq!((row_of(&memory, "1").await.attempts, ledger.page("1").begun), (2, 2), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_whose_answer_is_lost_has_happened() {
+    for fault in Fault::ERRORS {
+        let (memory, ledger) = (InMemoryStore::new(), Ledger::default());
+        // Create, two saves, result; then the removal.
+        let store = FaultyStore::failing(memory.clone(), 5, fault).counting_only(&[Call::Write]);
+        let runtime = start(store.clone(), &ledger).await;
+        order::invoke(&runtime, "1", Job::default()).await.expect("it is done");
+        let writes = store.count();
+        let panel = order::control_panel(&runtime, "1").await.expect("it opens");
+        panel.delete().await.expect("it was there");
+        assert!(store.fired(), "the removal is write {}", writes + 1);
+        let rows = memory.get(&[FunctionId::new("chaos.Order", "1")]).await.expect("memory");
+        assert_eq!(rows, [None], "{fault:?}");
     }
 }
 
@@ -232,7 +280,7 @@ async fn a_run_that_was_failed_elsewhere_stops_although_it_writes_nothing() {
 
 /// Answers which mode it ran in, once it may.
 #[resilient_fn(type_id = "fences.Mode", register = false)]
-async fn mode(_: (), context: &Context, go: Dep<Notify>) -> bool {
+async fn mode((): (), context: &Context, go: Dep<Notify>) -> bool {
     go.notified().await;
     context.mode() == Mode::FirstRun
 }

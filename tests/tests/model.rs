@@ -171,6 +171,7 @@ async fn expect_quiet(audit: &Audit, ledger: &Ledger) {
 
 /// Runs one seed and answers how many events there were.
 fn run(seed: u64, verbose: bool) -> usize {
+    resilient::__private::seed_jitter(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let (audit, _) = runtime.expect("a runtime can be built").block_on(simulate(seed));
     let violations = audit.violations();
@@ -197,7 +198,7 @@ fn the_promises_hold_whatever_happens_to_three_processes() {
         run(seed, true);
         return;
     }
-    let limit = Duration::from_secs(variable("RESILIENT_MODEL_SECONDS").unwrap_or(10));
+    let limit = Duration::from_secs(variable("RESILIENT_MODEL_SECONDS").unwrap_or(8));
     let begun = RealInstant::now();
     let (mut seeds, mut events) = (0, 0);
     while begun.elapsed() < limit {

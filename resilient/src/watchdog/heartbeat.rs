@@ -109,12 +109,16 @@ impl Beats {
         }
         let engine = Arc::clone(&self.engine);
         let guard = guard(&engine, self.shortest_lease, self.replica.lease);
+        let functions = self.functions.clone();
         tokio::select! {
+            biased;
             () = engine.reached(Stage::Stopped) => {}
+            () = orphaned(&engine, &functions) => tracing::warn!("the runtime of the functions is gone"),
             () = guard => {}
             () = self.go_on() => {}
         }
-        if engine.stage() == Stage::Stopped {
+        // A replica that was killed says nothing more, like one that crashed.
+        if engine.stage() != Stage::Killed {
             self.leave().await;
         }
     }
@@ -199,6 +203,18 @@ impl Beats {
 
 fn no_answer(limit: Duration) -> StoreError {
     StoreError::transient(format!("the store did not answer within {limit:?}"))
+}
+
+/// Waits until the runtime of the functions is gone, and all runs with it: a heart that beats on would keep them from
+/// being taken over.
+async fn orphaned(engine: &Arc<Engine>, functions: &Handle) {
+    let (alive, gone) = oneshot::channel::<()>();
+    let engine = Arc::clone(engine);
+    functions.spawn(async move {
+        engine.reached(Stage::Stopped).await;
+        drop(alive);
+    });
+    let _ = gone.await;
 }
 
 /// Stops the runs whose lease is about to end, whatever the store is doing meanwhile.
