@@ -379,10 +379,10 @@ on_every_store! {
         let mut panel = open(&tool, "1").await;
         panel.scrapbook_mut().attempts = vec![1; 600];
         *panel.param_mut() = vec![Act::Return];
-        let text = "the scrapbook has 1215 bytes; at most 1000 are kept, see `Settings::max_payload`";
+        let text = "the scrapbook has 1214 bytes; at most 1000 are kept, see `Settings::max_payload`";
         assert_eq!(refusal(panel.save().await), text);
         let text = "the result has 1201 bytes; at most 1000 are kept, see `Settings::max_payload`";
-        assert_eq!(refusal(panel.succeed(vec![1; 600]).await), text.replace("result", "scrapbook").replace("1201", "1215"));
+        assert_eq!(refusal(panel.succeed(vec![1; 600]).await), text.replace("result", "scrapbook").replace("1201", "1214"));
         assert_eq!(refusal(open(&tool, "1").await.succeed(vec![1; 600]).await), text);
         assert_eq!(stored(&store, "Play", "1").await, row);
     }

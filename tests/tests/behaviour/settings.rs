@@ -153,6 +153,7 @@ async fn who_cannot_renew_stops_before_its_lease_ends_and_comes_back_as_somebody
     assert!(since.elapsed() < secs(5), "stopped {:?} after the first beat that failed", since.elapsed());
     eventually(secs(60), async || runtime.replica_id().is_none()).await;
     assert_eq!(stored(&inner, "Play", "1").await.owner, Some(before), "it has written nothing more");
+    sleep(secs(2)).await;
     store.heal();
     assert_eq!(play::completion(&runtime, "1").await.expect("it succeeds"), [2]);
     let after = runtime.replica_id().expect("it has come back");
