@@ -288,7 +288,7 @@ mod blocked {
             let row = stored(&store, "Blocks", "1").await;
             let other = Runtime::builder(store.another().await).settings(short()).dep_arc(Arc::clone(&blocker));
             let other = other.register::<blocks>().start().await.expect("it starts");
-            let longer_than_a_lease = row.updated_at.saturating_add(ms(1_500));
+            let longer_than_a_lease = row.updated_at.saturating_add(ms(1_200));
             eventually(PATIENCE, async || {
                 let replicas = other.replicas().await.expect("the store is there");
                 let owner = replicas.into_iter().find(|live| Some(live.replica.id) == row.owner);

@@ -119,7 +119,7 @@ enum Trouble {
     #[error("later")]
     Later(#[from] Postpone),
     #[error("deeper")]
-    Deeper(#[source] Box<Trouble>),
+    Deeper(#[source] Box<Self>),
 }
 
 #[resilient_fn(type_id = "By.Question", register = false)]

@@ -203,10 +203,10 @@ async fn what_a_lost_claim_has_taken_is_found_by_the_sweep() {
         let runtime = builder(store, &probe).settings(Settings::default().sweep(sweep));
         let runtime = runtime.start().await.expect("it starts");
         assert_eq!(play::completion(&runtime, "1").await.expect("it succeeds"), [2]);
-        let took = since.elapsed();
+        let found_after = since.elapsed();
         assert!(
-            took >= sweep && took <= sweep * 2 + secs(3),
-            "found after {took:?} with a sweep of {sweep:?}"
+            found_after >= sweep && found_after <= sweep * 2 + secs(3),
+            "found after {found_after:?} with a sweep of {sweep:?}"
         );
     }
 }
@@ -256,16 +256,22 @@ async fn errors_in_the_background_reach_the_handler() {
 on_every_store! {
     /// The others wait in the store, where another replica may take them.
     async fn no_more_run_here_than_may(store: TestStore) {
-        let crowd = Arc::new(Crowd::default());
-        let runtime = Runtime::builder(store).dep_arc(Arc::clone(&crowd)).register::<visit>();
+        let (probe, crowd) = (Probe::default(), Arc::new(Crowd::default()));
+        let runtime = builder(store, &probe).dep_arc(Arc::clone(&crowd)).register::<visit>();
         let runtime = runtime.settings(quick().max_running(3)).start().await.expect("it starts");
+        for number in 0..5 {
+            gated::schedule(&runtime, format!("n{number}"), number).await.expect("it is stored");
+        }
+        probe.begun(3).await;
         for number in 0..30 {
             visit::schedule(&runtime, format!("n{number}"), ()).await.expect("it is stored");
         }
+        assert_eq!((runtime.running(), probe.runs()), (3, 3), "all places are taken");
+        probe.open();
         for number in 0..30 {
             visit::completion(&runtime, format!("n{number}")).await.expect("it succeeds");
         }
-        assert_eq!(crowd.most(), 3);
+        assert!(crowd.most() <= 3, "{} run at once", crowd.most());
     }
 
     /// A caller who waits is not kept waiting for those whom nobody waits for.
@@ -300,7 +306,7 @@ on_every_store! {
             visit::completion(&runtime, format!("old {number}")).await.expect("it succeeds");
             next::visit::completion(&runtime, format!("new {number}")).await.expect("it succeeds");
         }
-        assert_eq!(crowd.most(), 2, "two of the type, whatever the version");
+        assert!(crowd.most() <= 2, "{} of the type run at once, in two versions", crowd.most());
     }
 
     /// One type that has no place left does not hold up the others.
