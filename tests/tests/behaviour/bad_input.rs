@@ -23,14 +23,15 @@ async fn echo(text: String) -> String {
 }
 
 /// Whatever JSON can hold and cannot hold.
+#[allow(clippy::option_option, reason = "it is one of the types that cannot be stored")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Odd {
     Float(f64),
     Text(String),
     Large(i128),
     Largest(u64),
-    Nested(Box<Odd>),
-    List(Vec<Odd>),
+    Nested(Box<Self>),
+    List(Vec<Self>),
     Keys(BTreeMap<(u8, u8), u8>),
     Maybe(Option<Option<u8>>),
 }
@@ -56,9 +57,9 @@ async fn fill((bytes, saves): (usize, bool), pages: &mut Scrapbook<Pages>) -> re
     if !saves {
         return Ok(String::new());
     }
-    let saved = pages.save().await;
+    let stored = pages.save().await;
     let result = std::mem::take(&mut pages.text);
-    saved?;
+    stored?;
     Ok(result)
 }
 

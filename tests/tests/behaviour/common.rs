@@ -224,6 +224,7 @@ pub(crate) fn refusal<T: Debug>(answer: Result<T, InvokeError>) -> String {
 
 /// Whether an answer says that the function has put itself off.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "it is given what a call answers")]
 pub(crate) fn assert_postponed<T: Debug>(answer: Result<T, InvokeError>) {
     assert!(matches!(answer, Err(InvokeError::Postponed { .. })), "postponed was expected: {answer:?}");
 }

@@ -8,8 +8,8 @@ use resilient::{Failure, Filter, FunctionId, Payload, Store, StoredFunction, Tim
 use resilient_tests::{eventually, on_every_store};
 
 use crate::common::{
-    Act, PATIENCE, Played, Probe, assert_postponed, builder, double, failure, json, ms, onlooker, play,
-    quick, refusal, replica, secs, stored, told_to_fail, two_replicas,
+    Act, PATIENCE, Played, Probe, assert_postponed, builder, double, failure, gated, json, ms, onlooker,
+    play, quick, refusal, replica, secs, stored, told_to_fail, two_replicas,
 };
 
 type Panel = ControlPanel<play>;
@@ -103,8 +103,8 @@ impl State {
     }
 }
 
-fn failure_json(failure: &Failure) -> Option<String> {
-    Some(serde_json::to_string(failure).expect("a failure is text"))
+fn failure_json(failure: &Failure) -> String {
+    serde_json::to_string(failure).expect("a failure is text")
 }
 
 on_every_store! {
@@ -155,7 +155,7 @@ on_every_store! {
                 Verb::Save => (Status::Failed, 1, None, before.failure.clone()),
                 Verb::Reinvoke => (Status::Postponed, 2, None, None),
                 Verb::ScheduleReinvoke | Verb::PostponeFor | Verb::PostponeUntil => (Status::Postponed, 1, None, None),
-                Verb::Fail => (Status::Failed, 1, None, failure_json(&by_a_person())),
+                Verb::Fail => (Status::Failed, 1, None, Some(failure_json(&by_a_person()))),
                 Verb::Succeed => (Status::Succeeded, 1, Some(json("[7]")), None),
                 Verb::Delete => {
                     applied.expect("it can be deleted");
@@ -349,6 +349,32 @@ on_every_store! {
         assert_eq!(play::completion(&runtime, "1").await.expect("it succeeds"), [1, 2]);
     }
 
+    /// Although it has the id, the owner and the epochs of the old one.
+    async fn the_run_of_a_deleted_instance_does_not_end_the_new_one(store: TestStore) {
+        let probe = Probe::default();
+        let blind = builder(store.clone(), &probe).settings(quick().sweep(secs(3600)));
+        let blind = blind.start().await.expect("it starts");
+        let tool = onlooker(&store, &probe).await;
+        let begun = tokio::spawn({
+            let blind = blind.clone();
+            async move { gated::invoke(&blind, "direct", 1).await }
+        });
+        gated::schedule(&tool, "claimed", 1).await.expect("it is stored");
+        probe.begun(2).await;
+        for id in ["direct", "claimed"] {
+            let panel = gated::control_panel(&tool, id).await.expect("it is there");
+            panel.delete().await.expect("it can be deleted");
+            gated::schedule(&tool, id, 2).await.expect("its id is free");
+        }
+        probe.begun(4).await;
+        probe.open();
+        for id in ["direct", "claimed"] {
+            assert_eq!(gated::completion(&tool, id).await.expect("it succeeds"), 2, "the result of the new `{id}`");
+            assert_eq!(stored(&store, "Gated", id).await.param, json("2"));
+        }
+        assert_eq!(begun.await.expect("no caller panics").expect("it succeeds"), 2, "that is what is there now");
+    }
+
     /// A verdict reaches those who wait for one, in every process.
     async fn a_verdict_wakes_those_who_wait(store: TestStore) {
         let probe = Probe::default();
@@ -379,10 +405,10 @@ on_every_store! {
         let mut panel = open(&tool, "1").await;
         panel.scrapbook_mut().attempts = vec![1; 600];
         *panel.param_mut() = vec![Act::Return];
-        let text = "the scrapbook has 1215 bytes; at most 1000 are kept, see `Settings::max_payload`";
+        let text = "the scrapbook has 1214 bytes; at most 1000 are kept, see `Settings::max_payload`";
         assert_eq!(refusal(panel.save().await), text);
         let text = "the result has 1201 bytes; at most 1000 are kept, see `Settings::max_payload`";
-        assert_eq!(refusal(panel.succeed(vec![1; 600]).await), text.replace("result", "scrapbook").replace("1201", "1215"));
+        assert_eq!(refusal(panel.succeed(vec![1; 600]).await), text.replace("result", "scrapbook").replace("1201", "1214"));
         assert_eq!(refusal(open(&tool, "1").await.succeed(vec![1; 600]).await), text);
         assert_eq!(stored(&store, "Play", "1").await, row);
     }

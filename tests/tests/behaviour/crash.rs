@@ -89,7 +89,12 @@ on_every_store! {
         let acts = vec![Act::SaveAndHang, Act::Postpone(3_600_000), Act::SaveAndHang, Act::Return];
         run_and_crash(&store, &probe, acts.clone(), 2).await;
         let second = replica(store.another().await, &probe).await;
-        eventually(PATIENCE, async || stored(&store, "Play", "1").await.status == Status::Postponed).await;
+        // It is postponed before that, too: when it was taken from the first owner, and is not begun yet.
+        eventually(PATIENCE, async || {
+            let row = stored(&store, "Play", "1").await;
+            (row.status, row.attempts) == (Status::Postponed, 2)
+        })
+        .await;
         crash(second, &store).await;
         let third = replica(store.another().await, &probe).await;
         let panel = play::control_panel(&third, "1").await.expect("it is there");
@@ -283,7 +288,7 @@ mod blocked {
             let row = stored(&store, "Blocks", "1").await;
             let other = Runtime::builder(store.another().await).settings(short()).dep_arc(Arc::clone(&blocker));
             let other = other.register::<blocks>().start().await.expect("it starts");
-            let longer_than_a_lease = row.updated_at.saturating_add(ms(1_500));
+            let longer_than_a_lease = row.updated_at.saturating_add(ms(1_200));
             eventually(PATIENCE, async || {
                 let replicas = other.replicas().await.expect("the store is there");
                 let owner = replicas.into_iter().find(|live| Some(live.replica.id) == row.owner);

@@ -3,6 +3,19 @@
 //! Two runtimes on two handles of a store stand for two processes; one that is dropped stands for one that crashed.
 //!
 //! - `invoke`: the result cache, callers in many processes, answers as typed errors, waiting through postponements.
+//! - `schedule`: work that is stored and run elsewhere or later, at a time, after a delay, and long delays in virtual time.
+//! - `outcomes`: panics, errors and their causes, every form of postponing, what is stored of the scrapbook, running again.
+//! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
+//! - `control_panel`: every verb with edits, on stale, deleted and running instances, typed and raw, and lists.
+//! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
+//! - `settings`: the effect of each setting, group commit, self-fencing, sweeps, and errors in the background.
+//! - `startup`: all problems at once, discovery, services, replicas that start together.
+//! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
+//! - `versions`: old and new code on the same data, and versions of a function side by side.
+//! - `cancel`: the future of every call dropped at every poll.
+//! - `events`: every transition is told to tracing, with ids and without data.
+
+#![allow(clippy::unused_async, reason = "a resilient function is async, whatever its body does")]
 
 mod bad_input;
 mod cancel;

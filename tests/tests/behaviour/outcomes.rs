@@ -10,8 +10,8 @@ use resilient_tests::{TestStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    Act, PATIENCE, Played, Probe, assert_postponed, builder, failure, json, ms, play, refusal, replica, secs,
-    stored, told_to_fail,
+    Act, PATIENCE, Played, Probe, assert_postponed, builder, failure, json, ms, play, quick, refusal,
+    replica, secs, stored, told_to_fail,
 };
 
 /// Panics in the way it is told to.
@@ -119,7 +119,7 @@ enum Trouble {
     #[error("later")]
     Later(#[from] Postpone),
     #[error("deeper")]
-    Deeper(#[source] Box<Trouble>),
+    Deeper(#[source] Box<Self>),
 }
 
 #[resilient_fn(type_id = "By.Question", register = false)]
@@ -449,20 +449,42 @@ on_every_store! {
         assert_eq!(stored(&store, "Keep", "1").await.result, Some(json("0.1")));
     }
 
-    /// Whoever has lost an instance, by an edit or a takeover, learns it at the next save, and is stopped.
-    async fn a_run_that_has_lost_its_instance_stops(store: TestStore) {
+    /// Whoever has lost an instance, by an edit or a takeover elsewhere, learns it at the next save, and is stopped.
+    async fn a_run_that_has_lost_its_instance_stops_at_its_save(store: TestStore) {
         let probe = Probe::default();
-        let runtime = runtime(&store, &probe).await;
-        stubborn::schedule(&runtime, "1", ()).await.expect("it is stored");
+        let blind = builder(store.clone(), &probe).settings(quick().sweep(secs(3600))).register::<stubborn>();
+        let blind = blind.start().await.expect("it starts");
+        let other = runtime(&store, &probe).await;
+        let caller = tokio::spawn({
+            let blind = blind.clone();
+            async move { stubborn::invoke(&blind, "1", ()).await }
+        });
         probe.begun(1).await;
-        let panel = stubborn::control_panel(&runtime, "1").await.expect("it is there");
+        let panel = stubborn::control_panel(&other, "1").await.expect("it is there");
         panel.fail(told_to_fail()).await.expect("a person may end a run");
         let row = stored(&store, "Stubborn", "1").await;
         probe.open();
-        eventually(PATIENCE, async || runtime.running() == 0).await;
+        eventually(PATIENCE, async || blind.running() == 0).await;
         assert_eq!(probe.notes(), ["Err(true)"], "it learns it, and does nothing after the next await");
         assert_eq!(stored(&store, "Stubborn", "1").await, row, "it has written nothing");
-        assert_eq!(failure(stubborn::completion(&runtime, "1").await), told_to_fail());
+        assert_eq!(failure(caller.await.expect("no caller panics")), told_to_fail(), "its caller gets the verdict");
+    }
+
+    /// A body that never saves is stopped as well: here at once, elsewhere by the next sweep.
+    async fn a_run_that_was_ended_by_a_person_stops(store: TestStore) {
+        let probe = Probe::default();
+        let (here, there) = (runtime(&store, &probe).await, runtime(&store, &probe).await);
+        for (number, (id, person)) in [("here", &here), ("there", &there)].into_iter().enumerate() {
+            let caller = tokio::spawn({
+                let here = here.clone();
+                async move { play::invoke(&here, id, vec![Act::Hang]).await }
+            });
+            probe.begun(number + 1).await;
+            let panel = play::control_panel(person, id).await.expect("it is there");
+            panel.succeed(vec![7]).await.expect("a person may end a run");
+            assert_eq!(caller.await.expect("no caller panics").expect("that is the result"), [7]);
+            eventually(PATIENCE, async || here.running() == 0).await;
+        }
     }
 
     /// What has failed or succeeded runs again when somebody asks for it, and its new outcome replaces the old one.

@@ -95,11 +95,11 @@ on_every_store! {
     async fn what_waits_can_be_run_now_and_does_not_run_again_later(store: TestStore) {
         let probe = Probe::default();
         let (here, there) = two_replicas(&store, &probe).await;
-        double::schedule_in(&here, "1", 2, ms(300)).await.expect("it is stored");
+        double::schedule_in(&here, "1", 2, ms(100)).await.expect("it is stored");
         assert_eq!(double::reinvoke(&there, "1").await.expect("it succeeds"), 4);
         let row = stored(&store, "Double", "1").await;
         assert_eq!((row.status, row.due_at), (Status::Succeeded, None));
-        double::schedule_in(&here, "2", 2, ms(300)).await.expect("it is stored");
+        double::schedule_in(&here, "2", 2, ms(100)).await.expect("it is stored");
         assert_eq!(double::completion(&there, "2").await.expect("it succeeds"), 4);
         assert_eq!(probe.runs(), 2, "the first is not run again when its time has come");
         assert_eq!(stored(&store, "Double", "1").await, row);
@@ -109,7 +109,7 @@ on_every_store! {
     async fn what_a_crashed_process_put_off_is_run_by_another(store: TestStore) {
         let probe = Probe::default();
         let first = replica(store.another().await, &probe).await;
-        assert_postponed(play::invoke(&first, "1", vec![Act::Postpone(300)]).await);
+        assert_postponed(play::invoke(&first, "1", vec![Act::Postpone(100)]).await);
         crash(first, &store).await;
         let second = replica(store.clone(), &probe).await;
         assert_eq!(play::completion(&second, "1").await.expect("it succeeds"), [1, 2]);
