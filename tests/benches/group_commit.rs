@@ -13,7 +13,7 @@ use resilient_tests::{Kind, TestStore, open};
 const TIME: Duration = Duration::from_secs(5);
 
 #[resilient_fn(type_id = "Bench.Nothing")]
-async fn nothing(_: ()) {}
+async fn nothing((): ()) {}
 
 #[tokio::main]
 async fn main() {

@@ -15,7 +15,7 @@ async fn double(number: u32) -> u32 {
 
 #[resilient_fn(type_id = "Statements.Forever")]
 async fn forever(_: u32) {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Nothing happens in the background but heartbeats, and these only when the test wants them.

@@ -177,7 +177,10 @@ fn all_words(error: &StoreError) -> String {
     let mut words = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(error) = source {
-        words.push_str(&format!(" {error} {error:?}"));
+        words += " ";
+        words += &error.to_string();
+        words += " ";
+        words += &format!("{error:?}");
         source = error.source();
     }
     words

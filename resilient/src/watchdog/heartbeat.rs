@@ -107,19 +107,23 @@ impl Beats {
         if joined.send(result).is_err() || failed {
             return;
         }
-        let engine = Arc::clone(&self.engine);
+        self.live().await;
+        // A replica that was killed says nothing more, like one that crashed.
+        if self.engine.stage() != Stage::Killed {
+            self.leave().await;
+        }
+    }
+
+    /// Beats until the runtime stops, or is dropped by its user.
+    async fn live(&mut self) {
+        let (engine, functions) = (Arc::clone(&self.engine), self.functions.clone());
         let guard = guard(&engine, self.shortest_lease, self.replica.lease);
-        let functions = self.functions.clone();
         tokio::select! {
             biased;
             () = engine.reached(Stage::Stopped) => {}
-            () = orphaned(&engine, &functions) => tracing::warn!("the runtime of the functions is gone"),
+            () = orphaned(&engine, &functions) => {}
             () = guard => {}
             () = self.go_on() => {}
-        }
-        // A replica that was killed says nothing more, like one that crashed.
-        if engine.stage() != Stage::Killed {
-            self.leave().await;
         }
     }
 
@@ -215,6 +219,7 @@ async fn orphaned(engine: &Arc<Engine>, functions: &Handle) {
         drop(alive);
     });
     let _ = gone.await;
+    tracing::debug!("the runtime of the functions has stopped or is gone");
 }
 
 /// Stops the runs whose lease is about to end, whatever the store is doing meanwhile.

@@ -1,7 +1,7 @@
 //! What the macro adds to the function.
 //!
 //! ```text
-//! async fn process_order(…) -> … { … }          verbatim
+//! async fn process_order(…) -> … { … }          verbatim, and not blamed for being async
 //! pub enum process_order {}                     the handle
 //! const _: () = {
 //!     use ::resilient::__private as __resilient;      the only path that can be wrong
@@ -34,7 +34,12 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
     let item = &function.item;
     let handle = expand_handle(function);
     let glue = expand_glue(function, &Types::of(function));
-    quote!(#item #handle #glue)
+    quote! {
+        #[allow(clippy::unused_async, reason = "a resilient function is async, whether it awaits or not")]
+        #item
+        #handle
+        #glue
+    }
 }
 
 /// The same, for a function with mistakes that its callers need not know of: they compile, and nothing finds it.
