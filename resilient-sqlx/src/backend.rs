@@ -10,7 +10,7 @@ use sqlx::RawSql;
 use sqlx::error::DatabaseError;
 
 use crate::error::Trouble;
-use crate::row::{Record, types_of};
+use crate::record::{Record, types_of};
 use crate::schema::{Migration, missing};
 use crate::sql::Sql;
 use crate::statements::Common;
@@ -128,7 +128,7 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         operation: impl Future<Output = Result<T, Trouble>> + Send,
     ) -> impl Future<Output = Result<T, StoreError>> + Send {
         async move {
-            let result = settle::<Self, T>(doing, operation).await;
+            let result = settle::<Self, T>(Self::PATIENCE, doing, operation).await;
             if result.as_ref().is_err_and(StoreError::is_transient) {
                 self.forget_idle();
             }
@@ -139,10 +139,11 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
 
 /// [`Backend::settle`], before there is a store.
 pub(crate) async fn settle<B: Backend, T>(
+    patience: Option<Duration>,
     doing: &'static str,
     operation: impl Future<Output = Result<T, Trouble>> + Send,
 ) -> Result<T, StoreError> {
-    let result = match B::PATIENCE {
+    let result = match patience {
         None => operation.await,
         Some(patience) => tokio::time::timeout(patience, operation).await.unwrap_or_else(|_| {
             let (name, seconds) = (B::NAME, patience.as_secs());
@@ -182,6 +183,21 @@ impl Sign<'_> {
     }
 }
 
+/// Whether the tables have the newest version.
+///
+/// This only asks: it waits for nobody, and needs no right to change a schema that somebody else prepared.
+pub(crate) async fn is_current<B: Backend>(
+    on: &mut B::Connection,
+    all: &Common<B::Statement>,
+    steps: &'static [Migration],
+) -> Result<bool, Trouble> {
+    if B::number(on, &all.exists).await? == 0 {
+        return Ok(false);
+    }
+    let found = B::number(on, &all.recorded).await?;
+    Ok(missing(steps, &all.prefix, found)?.is_empty())
+}
+
 /// Brings the tables to the newest version, in a transaction that keeps others from doing the same.
 pub(crate) async fn migrate<B: Backend>(
     store: &B,
@@ -198,6 +214,9 @@ pub(crate) async fn migrate<B: Backend>(
     Ok(())
 }
 
+/// A sign of life that takes longer is given up, so that there is time for another one before a lease ends.
+const BEAT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Signs of life, on a connection that no pool knows.
 pub(crate) struct Line<B: Backend> {
     pub(crate) store: B,
@@ -212,7 +231,11 @@ impl<B: Backend> fmt::Debug for Line<B> {
 
 impl<B: Backend> Line<B> {
     async fn give(&mut self, doing: &'static str, sign: Sign<'_>) -> Result<bool, StoreError> {
-        settle::<B, _>(doing, self.store.give(&mut self.own, &sign)).await
+        let patience = match sign {
+            Sign::Beat(_) => B::PATIENCE.map(|patience| patience.min(BEAT_PATIENCE)),
+            Sign::Join(_) | Sign::Leave(_) => B::PATIENCE,
+        };
+        settle::<B, _>(patience, doing, self.store.give(&mut self.own, &sign)).await
     }
 }
 

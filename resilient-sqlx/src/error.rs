@@ -48,7 +48,7 @@ impl Trouble {
         let code = error.as_database_error().and_then(DatabaseError::code);
         let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
         let store_error = if transient {
-            StoreError::transient(format!("{database} failed while {doing}{code}; it may work later"))
+            StoreError::transient(format!("{database} failed during {doing}{code}; it may work later"))
         } else {
             StoreError::permanent(format!(
                 "{database} refused {doing}{code}; its own words are in the source"

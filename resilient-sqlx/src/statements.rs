@@ -48,6 +48,11 @@ pub(crate) struct Shape {
 
 /// The words that all databases of this crate share; a dialect puts its own before them.
 pub(crate) const WORDS: &[(&str, &str)] = &[
+    (
+        "{keep_scrapbook}",
+        "scrapbook = coalesce(i.scrapbook, f.scrapbook), \
+         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version)",
+    ),
     ("{next_epoch}", "{least}(f.epoch, 9223372036854775806) + 1"),
     ("{due}", "coalesce(i.due_at, {least}({now} + i.due_after, 253402300799999999))"),
     // Rows are found by their keys. The sum hides the status from the planner, which on a fresh table would rather walk
@@ -102,9 +107,7 @@ pub(crate) const FINISH: Shape = Shape {
          attempts = case when i.hand_over = 1 then {greatest}(f.attempts - 1, 0) else f.attempts end, \
          crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {least}(f.crashes + 1, 4294967295) end, \
          due_at = case when i.status = 1 then {due} end, \
-         scrapbook = coalesce(i.scrapbook, f.scrapbook), \
-         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
-         result = i.result, result_version = i.result_version, failure = i.failure, \
+         {keep_scrapbook}, result = i.result, result_version = i.result_version, failure = i.failure, \
          updated_at = {now}, completed_at = case when i.status >= 3 then {now} end \
          from i{clock} where {owned} \
          and coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0) \
@@ -128,9 +131,7 @@ pub(crate) const EDIT: Shape = Shape {
          due_at = case when i.status = 1 then {due} when i.status is not null then null \
          when f.status = 0 then {now} else f.due_at end, \
          param = coalesce(i.param, f.param), param_version = coalesce(i.param_version, f.param_version), \
-         scrapbook = coalesce(i.scrapbook, f.scrapbook), \
-         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
-         result = case when i.status is null then f.result else i.result end, \
+         {keep_scrapbook}, result = case when i.status is null then f.result else i.result end, \
          result_version = case when i.status is null then f.result_version else i.result_version end, \
          failure = case when i.status is null then f.failure else i.failure end, updated_at = {now}, \
          completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end \
@@ -189,6 +190,9 @@ const SCHEMA: &str = "create table if not exists {schema} ( \
      /* the version that a step of the schema led to */ version {number} not null primary key, \
      /* when it was applied */ applied_at {number} not null){strict}";
 
+/// Whether there are tables at all.
+const EXISTS: &str = "select {exists}";
+
 const RECORDED: &str = "select coalesce(max(version), 0) from {schema}";
 
 /// A step of the schema that was done.
@@ -212,6 +216,7 @@ pub(crate) struct Common<S> {
     pub(crate) signs: Signs<S>,
     pub(crate) replicas: Sql,
     pub(crate) schema: Sql,
+    pub(crate) exists: Sql,
     pub(crate) recorded: Sql,
     pub(crate) record: S,
 }
@@ -235,6 +240,7 @@ impl<S> Common<S> {
             },
             replicas: dialect.sql(REPLICAS),
             schema: dialect.sql(SCHEMA),
+            exists: dialect.sql(EXISTS),
             recorded: dialect.sql(RECORDED),
             record: statement(&RECORD),
             dialect,

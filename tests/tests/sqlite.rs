@@ -51,7 +51,7 @@ async fn a_file_that_is_missing_is_created_for_a_path_and_refused_for_a_plain_ur
     let directory = Directory::new();
     let url = format!("sqlite://{}", directory.0.join("missing.db").display());
     let error = SqliteStore::open(&url).await.unwrap_err();
-    assert!(error.to_string().contains("SQLite failed while the opening of the file (code 14)"), "{error}");
+    assert!(error.to_string().contains("SQLite failed during the opening of the file (code 14)"), "{error}");
     SqliteStore::open(&directory.file()).await.unwrap().initialize().await.unwrap();
     assert!(PathBuf::from(directory.file()).exists());
 }

@@ -16,7 +16,7 @@ use super::pool::is_collision;
 use super::rows::ByRows;
 use super::{Statements, read};
 use crate::error::Trouble;
-use crate::row::{Record, Value};
+use crate::record::{Record, Value};
 use crate::store::Plan;
 
 /// How often a batch is tried that collides with others.

@@ -10,7 +10,8 @@ use super::pool::is_collision;
 use super::statements::{MOST_OWNERS, Statements};
 use crate::backend::Claim;
 use crate::error::Trouble;
-use crate::row::{Reader, Record, Value};
+use crate::record::{Record, Value};
+use crate::row::Reader;
 
 /// Where the time stands in a row of work that is due.
 const NOW: usize = 20;

@@ -23,7 +23,8 @@ use self::statements::Statements;
 use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
 use crate::pool::Pool;
-use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::record::{Record, bind_filter};
+use crate::row::{functions, live_replicas};
 use crate::sql::Sql;
 use crate::store::Plan;
 

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row};
 
 use super::MySqlStore;
 use super::statements::Statements;
-use crate::backend::settle;
+use crate::backend::{Backend, settle};
 use crate::error::Trouble;
 use crate::options::server_options;
 use crate::pool::Pool;
@@ -57,7 +57,7 @@ impl MySqlOptions {
             .disable_statement_logging();
         let pool =
             Pool::new(options, self.max_connections).greeting(|connection| Box::pin(set_up(connection)));
-        settle::<MySqlStore, _>("the first questions", check_server(&pool)).await?;
+        settle::<MySqlStore, _>(MySqlStore::PATIENCE, "the first questions", check_server(&pool)).await?;
         Ok(MySqlStore { pool: Arc::new(pool), statements: Arc::new(Statements::new(&prefix)) })
     }
 }

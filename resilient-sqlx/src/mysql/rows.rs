@@ -5,7 +5,7 @@ use sqlx::query::Query;
 use sqlx::{MySql, MySqlConnection};
 
 use super::statements::{GUARD_ERROR, Template};
-use crate::row::{Record, Value};
+use crate::record::{Record, Value};
 use crate::sql::{Dialect, Piece, Rows, Sql};
 use crate::statements::{Columns, Kind};
 

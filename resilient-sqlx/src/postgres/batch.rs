@@ -8,7 +8,8 @@ use super::PostgresStore;
 use super::statements::Statement;
 use crate::backend::Backend;
 use crate::error::Trouble;
-use crate::row::{Record, Value, ids};
+use crate::record::{Record, Value};
+use crate::row::ids;
 use crate::statements::Kind;
 use crate::store::Plan;
 

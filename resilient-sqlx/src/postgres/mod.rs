@@ -1,7 +1,6 @@
 //! Instances in PostgreSQL.
 
 mod batch;
-mod claim;
 mod pool;
 mod statements;
 
@@ -9,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use resilient::store::Claimable;
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -17,10 +17,11 @@ use sqlx::{PgConnection, Postgres, RawSql, Row};
 
 pub use self::pool::PostgresOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
-use crate::backend::{Backend, Claim, Signs, implement_store, migrate};
+use crate::backend::{Backend, Claim, Signs, implement_store, is_current, migrate};
 use crate::error::Trouble;
 use crate::pool::Pool;
-use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::record::{Record, bind_filter};
+use crate::row::{functions, live_replicas};
 use crate::sql::Sql;
 use crate::store::Plan;
 
@@ -89,6 +90,10 @@ impl Backend for PostgresStore {
     async fn migrate(&self) -> Result<(), Trouble> {
         let all = &self.statements.common;
         let mut lease = self.pool.acquire().await?;
+        if is_current::<Self>(&mut lease, all, MIGRATIONS).await? {
+            lease.give_back();
+            return Ok(());
+        }
         // Whoever comes second waits here until the first is done; the lock ends with the transaction.
         Self::script(&mut lease, sqlx::raw_sql("begin; set local lock_timeout = '30s'")).await?;
         let lock = sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))");
@@ -116,11 +121,33 @@ impl Backend for PostgresStore {
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {
-        self.take_all(claim).await
+        let column = |number: fn(&Claimable) -> u32| -> Vec<i64> {
+            claim.kinds.iter().map(|kind| i64::from(number(kind))).collect()
+        };
+        let query = self
+            .statements
+            .claim
+            .query::<Postgres>()
+            .bind(claim.replica.to_string())
+            .bind(claim.kinds.iter().map(|kind| kind.type_id.as_str()).collect::<Vec<_>>())
+            .bind(column(|kind| kind.version))
+            .bind(column(|kind| kind.param_version))
+            .bind(column(|kind| kind.scrapbook_version))
+            .bind(column(|kind| kind.limit))
+            .bind(i64::from(claim.limit));
+        let mut lease = self.pool.acquire().await?;
+        let rows = query.fetch_all(&mut *lease).await?;
+        lease.give_back();
+        functions(&rows)
     }
 
+    /// Two statements, each a transaction by itself: what is not done yet is found again by the next call.
     async fn release(&self) -> Result<u64, Trouble> {
-        self.release_all().await
+        let mut lease = self.pool.acquire().await?;
+        let released = self.statements.release.query::<Postgres>().execute(&mut *lease).await?;
+        self.statements.forget.query::<Postgres>().execute(&mut *lease).await?;
+        lease.give_back();
+        Ok(released.rows_affected())
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

@@ -8,17 +8,19 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use super::PostgresStore;
 use super::statements::Statements;
-use crate::backend::settle;
+use crate::backend::{Backend, settle};
 use crate::options::server_options;
 use crate::pool::Pool;
 use crate::schema::Prefix;
 
 /// What a session is set to when it starts, so that no statement is spent on it later.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     // A guard that does not hold is an answer; at a higher level it would be an error.
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_read_only", "off"),
     ("synchronous_commit", "on"),
+    // A table that is there already is no news.
+    ("client_min_messages", "warning"),
     ("lock_timeout", "5s"),
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "5s"),
@@ -33,6 +35,9 @@ const SETTINGS: [(&str, &str); 11] = [
 
 server_options! {
     /// How to reach a [`PostgresStore`].
+    ///
+    /// Every session has settings of its own, which are given when it starts; a pooler between here and the server has to
+    /// pass them on, and to keep a session together.
     ///
     /// ```no_run
     /// # async fn connect() -> Result<(), resilient::StoreError> {
@@ -71,7 +76,7 @@ impl PostgresOptions {
             lease.give_back();
             Ok(())
         };
-        settle::<PostgresStore, _>("the first connection", first).await?;
+        settle::<PostgresStore, _>(PostgresStore::PATIENCE, "the first connection", first).await?;
         Ok(PostgresStore { pool: Arc::new(pool), statements: Arc::new(Statements::new(&prefix)) })
     }
 }

@@ -20,6 +20,7 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "delete from {functions} as f using i \
          where f.type_id = i.in_type and f.instance_id = i.in_id and f.epoch = i.epoch",
     ),
+    ("{exists}", "case when to_regclass('{schema}') is null then 0::bigint else 1::bigint end"),
     ("{number}", "bigint"),
     ("{strict}", ""),
     ("{now}", "clock.now"),

@@ -8,12 +8,12 @@ use super::SqliteStore;
 use super::statements::Statement;
 use crate::backend::Backend;
 use crate::error::Trouble;
-use crate::row::{Record, Value, ids};
+use crate::record::{Record, Value};
+use crate::row::ids;
 use crate::store::Plan;
 
 impl SqliteStore {
     pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
-        let now = self.connections.now();
         let all = &self.statements.common;
         let mut writer = self.connections.writer().await?;
         // A single statement is a transaction by itself.
@@ -21,6 +21,7 @@ impl SqliteStore {
         if is_many {
             Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         }
+        let now = self.connections.now();
         let mut written = run(&mut writer, &all.create, now, &plan.creates).await?;
         written.extend(run(&mut writer, &all.save, now, &plan.saves).await?);
         written.extend(run(&mut writer, &all.finish, now, &plan.finishes).await?);

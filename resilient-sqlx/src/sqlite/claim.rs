@@ -8,7 +8,8 @@ use super::SqliteStore;
 use super::batch::run;
 use crate::backend::{Backend, Claim};
 use crate::error::Trouble;
-use crate::row::{Record, Value, functions, ids};
+use crate::record::{Record, Value};
+use crate::row::{functions, ids};
 use crate::store::in_order;
 
 /// A compound select has at most 500 terms.
@@ -56,16 +57,17 @@ impl SqliteStore {
     }
 
     pub(super) async fn release_all(&self) -> Result<u64, Trouble> {
-        let now = self.connections.now();
         let all = &*self.statements;
         let mut reader = self.connections.reader().await?;
-        let any_dead = all.any_dead.query::<Sqlite>().bind(now).fetch_one(&mut *reader).await?;
+        let any_dead =
+            all.any_dead.query::<Sqlite>().bind(self.connections.now()).fetch_one(&mut *reader).await?;
         reader.give_back();
         if !any_dead.try_get::<bool, _>(0)? {
             return Ok(0);
         }
         let mut writer = self.connections.writer().await?;
         Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
+        let now = self.connections.now();
         let released = all.release.query::<Sqlite>().bind(now).execute(&mut *writer).await?;
         all.forget.query::<Sqlite>().bind(now).execute(&mut *writer).await?;
         Self::script(&mut writer, sqlx::raw_sql("commit")).await?;

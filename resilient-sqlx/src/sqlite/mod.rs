@@ -18,9 +18,10 @@ use sqlx::{RawSql, Row, Sqlite};
 use self::pool::Connections;
 pub use self::pool::SqliteOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
-use crate::backend::{Backend, Claim, Sign, Signs, implement_store, migrate};
+use crate::backend::{Backend, Claim, Sign, Signs, implement_store, is_current, migrate};
 use crate::error::Trouble;
-use crate::row::{Record, bind_filter, functions, live_replicas};
+use crate::record::{Record, bind_filter};
+use crate::row::{functions, live_replicas};
 use crate::sql::Sql;
 use crate::store::Plan;
 
@@ -104,6 +105,10 @@ impl Backend for SqliteStore {
 
     async fn migrate(&self) -> Result<(), Trouble> {
         let mut writer = self.connections.writer().await?;
+        if is_current::<Self>(&mut writer, &self.statements.common, MIGRATIONS).await? {
+            writer.give_back();
+            return Ok(());
+        }
         Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         migrate(self, &mut writer, &self.statements.common, MIGRATIONS).await?;
         Self::script(&mut writer, sqlx::raw_sql("commit")).await?;

@@ -98,7 +98,7 @@ impl SqliteOptions {
     /// linked is older than 3.51.3.
     pub async fn open(self) -> Result<SqliteStore, StoreError> {
         let prefix = Prefix::new(&self.prefix)?;
-        let connections = settle::<SqliteStore, _>("the opening of the file", self.connect()).await?;
+        let connections = settle::<SqliteStore, _>(None, "the opening of the file", self.connect()).await?;
         Ok(SqliteStore { connections: Arc::new(connections), statements: Arc::new(Statements::new(&prefix)) })
     }
 

@@ -23,6 +23,7 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "delete from {functions} where (type_id, instance_id, epoch) in \
          (select i.in_type, i.in_id, i.epoch from i)",
     ),
+    ("{exists}", "count(*) from sqlite_schema where name = '{prefix}_schema'"),
     ("{number}", "integer"),
     ("{strict}", " strict"),
     ("{clock}", ""),
