@@ -11,7 +11,7 @@ use resilient::{Filter, FunctionId};
 use resilient_tests::{TestStore, eventually, on_every_store};
 
 use crate::common::{
-    Act, PATIENCE, Played, Probe, double, failure, ms, onlooker, play, quick, replica, secs, stored,
+    Act, PATIENCE, Played, Probe, double, fail_as_told, ms, onlooker, play, quick, replica, secs, stored,
     told_to_fail,
 };
 
@@ -42,10 +42,6 @@ async fn at_every_poll<T>(call: impl AsyncFn(String, usize) -> Option<T>) {
         }
     }
     panic!("the call did not end within {MOST} polls");
-}
-
-async fn fail_as_told(runtime: &Runtime, id: &str) {
-    assert_eq!(failure(play::invoke(runtime, id, vec![Act::Fail]).await), told_to_fail());
 }
 
 /// What becomes of an instance when it is left alone: it is not there, or it comes to rest.

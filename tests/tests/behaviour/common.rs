@@ -211,9 +211,26 @@ pub(crate) fn failure<T: Debug>(answer: Result<T, InvokeError>) -> Failure {
     }
 }
 
+/// A failure with its causes.
+pub(crate) fn failed(type_name: &str, message: &str, sources: &[&str]) -> Failure {
+    let mut failure = Failure::new(type_name, message);
+    failure.sources = sources.iter().map(|&source| source.to_owned()).collect();
+    failure
+}
+
 /// What [`play`] fails with.
 pub(crate) fn told_to_fail() -> Failure {
     Failure::new("message", "told to fail")
+}
+
+/// What a person says of an instance that is given up.
+pub(crate) fn by_a_person() -> Failure {
+    Failure::new("person", "not worth it")
+}
+
+/// Leaves an instance of [`play`] that has failed.
+pub(crate) async fn fail_as_told(runtime: &Runtime, id: &str) {
+    assert_eq!(failure(play::invoke(runtime, id, vec![Act::Fail]).await), told_to_fail());
 }
 
 /// Why a call was refused, in words.

@@ -4,11 +4,15 @@
 //!
 //! - `invoke`: the result cache, callers in many processes, answers as typed errors, waiting through postponements.
 //! - `schedule`: work that is stored and run elsewhere or later, at a time, after a delay, and long delays in virtual time.
-//! - `outcomes`: panics, errors and their causes, every form of postponing, what is stored of the scrapbook, running again.
+//! - `outcomes`: what is stored of a run, how it learns that it has lost its instance, and running again.
+//! - `failures`: panics, and errors with all their causes.
+//! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
-//! - `control_panel`: every verb with edits, on stale, deleted and running instances, typed and raw, and lists.
+//! - `control_panel`: every verb with edits, on stale, deleted and running instances.
+//! - `raw_panel`: data and types that this program does not know, and lists of instances.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
-//! - `settings`: the effect of each setting, group commit, self-fencing, sweeps, and errors in the background.
+//! - `settings`: the effect of each setting on leases, intervals, patience and places, self-fencing, lost claims.
+//! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `versions`: old and new code on the same data, and versions of a function side by side.
@@ -17,14 +21,18 @@
 
 #![allow(clippy::unused_async, reason = "a resilient function is async, whatever its body does")]
 
+mod background;
 mod bad_input;
 mod cancel;
 mod common;
 mod control_panel;
 mod crash;
 mod events;
+mod failures;
 mod invoke;
 mod outcomes;
+mod postpone;
+mod raw_panel;
 mod schedule;
 mod settings;
 mod shutdown;
