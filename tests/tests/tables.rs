@@ -174,16 +174,9 @@ async fn the_overview_says_why_an_instance_is_not_running() {
 
 /// All that an error says, and all its sources say.
 fn all_words(error: &StoreError) -> String {
-    let mut words = format!("{error} {error:?}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        words += " ";
-        words += &error.to_string();
-        words += " ";
-        words += &format!("{error:?}");
-        source = error.source();
-    }
-    words
+    let sources = std::iter::successors(error.source(), |error: &&(dyn Error + 'static)| (**error).source());
+    let words = sources.map(|error| format!("{error} {error:?}"));
+    [format!("{error} {error:?}")].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]
