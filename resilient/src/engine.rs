@@ -206,7 +206,7 @@ impl Reporter {
     pub(crate) fn report(&self, activity: &'static str, error: StoreError) {
         tracing::warn!(
             activity,
-            error = &error as &dyn std::error::Error,
+            %error,
             "a background activity failed; it is tried again"
         );
         if let Some(handler) = &self.0 {

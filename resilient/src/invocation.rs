@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::events;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::invoke_error::InvokeError;
 use crate::outcome::{Failure, RawOutcome};
 use crate::panics::caught;
 use crate::payload::Payload;
@@ -97,11 +98,15 @@ pub(crate) async fn hand_over(
 ) -> Result<usize, StoreError> {
     let mut releases = Vec::with_capacity(left.len());
     for (id, epoch) in left {
-        let (type_id, instance_id) = (id.type_id.clone(), id.instance_id.clone());
-        tracing::info!(%type_id, %instance_id, %epoch, "handed over");
-        let finish = Finish { id, owner, epoch, scrapbook: None, ending: Ending::Released };
+        let finish = Finish { id: id.clone(), owner, epoch, scrapbook: None, ending: Ending::Released };
         let writer = engine.writer.clone();
-        releases.push(tokio::spawn(async move { writer.write(Write::Finish(finish)).await }));
+        releases.push(tokio::spawn(async move {
+            let written = writer.write(Write::Finish(finish)).await?;
+            if written == Written::Done {
+                events::run_ended(&id, epoch, &Ending::Released);
+            }
+            Ok(written)
+        }));
     }
     let mut handed_over = 0;
     let mut failed = None;
@@ -140,20 +145,15 @@ impl Outcome {
     /// Turns what cannot be stored into a failure that says so.
     fn check(engine: &Engine, finished: Finished, message_count: i64) -> Self {
         let Finished { outcome, scrapbook } = finished;
-        let problem = match &outcome {
-            RawOutcome::Success(result) => {
-                engine.check_size("result", result).err().map(|err| err.to_string())
-            }
-            RawOutcome::Postpone(due) => due.check().err().map(|err| err.to_string()),
-            _ => None,
-        };
-        if let Some(problem) = problem {
-            return Self::failed(&Failure::new("outcome that cannot be stored", problem), scrapbook);
-        }
+        let outcome = storable(engine, outcome);
         let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
-        if let Some(problem) = too_large {
-            return Self::failed(&Failure::new("outcome that cannot be stored", problem.to_string()), None);
+        match too_large {
+            None => Self::of(outcome, scrapbook, message_count),
+            Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
         }
+    }
+
+    fn of(outcome: RawOutcome, scrapbook: Option<Payload>, message_count: i64) -> Self {
         match outcome {
             RawOutcome::Success(result) => Self {
                 ending: Ending::Succeeded(result.clone()),
@@ -180,6 +180,29 @@ impl Outcome {
         }
     }
 }
+
+fn storable(engine: &Engine, outcome: RawOutcome) -> RawOutcome {
+    let problem = match &outcome {
+        RawOutcome::Success(result) => engine.check_size("result", result).err().map(|err| err.to_string()),
+        RawOutcome::Postpone(due) => due.check().err().map(|err| err.to_string()),
+        RawOutcome::Suspend | RawOutcome::Failed(_) => None,
+    };
+    problem.map_or(outcome, |problem| RawOutcome::Failed(Failure::new(UNSTORABLE, problem)))
+}
+
+/// What is stored when the scrapbook cannot be: a failure of the run is not hidden by it.
+fn unsaved(outcome: RawOutcome, problem: &InvokeError) -> Failure {
+    match outcome {
+        RawOutcome::Failed(mut failure) => {
+            failure.sources.push(format!("besides, the scrapbook was not stored: {problem}"));
+            failure
+        }
+        _ => Failure::new(UNSTORABLE, problem.to_string()),
+    }
+}
+
+/// The type of such failures.
+const UNSTORABLE: &str = "outcome that cannot be stored";
 
 /// What the caller is told; the store's own clock decides.
 fn approximate(due: Due) -> SystemTime {

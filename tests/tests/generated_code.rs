@@ -19,7 +19,6 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-#![allow(clippy::unused_async, reason = "the functions have nothing to wait for")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 /// A public interface under strict lints.
@@ -281,6 +280,23 @@ pub mod renamed {
     }
 }
 
+/// Functions that a macro of the user's writes: names and types come from its caller, the rest from itself.
+pub mod made {
+    use resilient::prelude::*;
+
+    macro_rules! doubling {
+        ($name:ident, $type_id:literal, $number:ty) => {
+            /// Doubles a number.
+            #[resilient_fn(type_id = $type_id)]
+            pub async fn $name(number: $number, _context: &Context) -> $number {
+                number * 2
+            }
+        };
+    }
+    doubling!(double_small, "generated.DoubleSmall", u8);
+    doubling!(double_large, "generated.DoubleLarge", u64);
+}
+
 /// Every error a function can have.
 pub mod errors {
     use resilient::prelude::*;
@@ -349,6 +365,10 @@ mod tests {
         assert_eq!(found.scrapbook, Some(VersionRange { oldest: 1, newest: 2 }));
         assert_eq!(registered("generated.Renamed").unwrap().param, VersionRange { oldest: 2, newest: 2 });
         assert_eq!(registered("generated.Unit").unwrap().scrapbook, None);
+        assert_eq!(
+            registered("generated.DoubleLarge").unwrap().fn_path,
+            "generated_code::made::double_large"
+        );
         assert!(registered("generated.Gone").is_none());
     }
 

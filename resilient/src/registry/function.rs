@@ -109,7 +109,16 @@ impl Finished {
         match A::settle(holder) {
             Ok(Some(scrapbook)) => self.scrapbook = Some(scrapbook),
             Ok(None) => {}
-            Err(error) => self.outcome = unstorable(&error),
+            Err(error) => self.add(&error),
+        }
+    }
+
+    /// The scrapbook cannot be stored: that fails a run that went well, and is told beside a failure that there is.
+    fn add(&mut self, error: &EncodeError) {
+        if let RawOutcome::Failed(failure) = &mut self.outcome {
+            failure.sources.push(format!("besides, the scrapbook cannot be stored: {error}"));
+        } else {
+            self.outcome = unstorable(error);
         }
     }
 }

@@ -171,7 +171,7 @@ impl Flight {
             };
             tracing::warn!(
                 writes = left.len(),
-                error = &error as &dyn std::error::Error,
+                %error,
                 "a batch of writes failed"
             );
             // Whether it was applied is unknown: nothing is written again before the rows have been read.

@@ -111,11 +111,12 @@ fn expand_imports() -> TokenStream {
 /// fn __requires(__requirements: &mut Requirements) { accept::<…>(); <__Arg0 as Arg>::requires(__requirements); … }
 /// ```
 fn expand_requires(types: &Types) -> TokenStream {
-    let name = if types.arguments.is_empty() { quote!(_) } else { quote!(__requirements) };
+    let requirements = quote!(__requirements);
+    let name = if types.arguments.is_empty() { quote!(_) } else { requirements.clone() };
     let calls = types.arguments.iter().map(|Argument { alias, .. }| {
         quote_spanned! {alias.span()=>
             __accept::<<#alias as __AsArg>::Verdict>();
-            <#alias as __AsArg>::requires(__requirements);
+            <#alias as __AsArg>::requires(#requirements);
         }
     });
     quote! {
@@ -137,9 +138,12 @@ fn expand_requires(types: &Types) -> TokenStream {
 /// ```
 fn expand_run(function: &Function, types: &Types) -> TokenStream {
     let (name, handle) = (&function.sig.ident, function.handle());
+    // Locals keep the hygiene of this macro wherever they stand: the tokens around them may come from one of the user's.
+    let (env, param, ret, finished) =
+        (quote!(__env), quote!(__param), quote!(__returned), quote!(__finished));
     let hold = types.arguments.iter().map(|Argument { alias, local, .. }| {
         quote_spanned! {alias.span()=>
-            let mut #local = match <#alias as __AsArg>::hold(&mut __env) {
+            let mut #local = match <#alias as __AsArg>::hold(&mut #env) {
                 ::core::result::Result::Ok(__holder) => __holder,
                 ::core::result::Result::Err(__failure) => return __FinishedRun::before(__failure),
             };
@@ -148,9 +152,9 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     let lend =
         types.arguments.iter().map(|Argument { local, .. }| quote_spanned!(local.span()=> #local.lend()));
     let settle = types.arguments.iter().map(
-        |Argument { alias, local, .. }| quote_spanned!(alias.span()=> __finished.settle::<#alias>(#local);),
+        |Argument { alias, local, .. }| quote_spanned!(alias.span()=> #finished.settle::<#alias>(#local);),
     );
-    let call = quote_spanned!(name.span()=> #name(__param, #(#lend),*));
+    let call = quote_spanned!(name.span()=> #name(#param, #(#lend),*));
     // A function that is not `async` has been reported; its glue compiles all the same.
     let call = if function.sig.asyncness.is_some() {
         quote_spanned!(name.span()=> __assert_send(#call).await)
@@ -159,7 +163,7 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     };
     let as_returns = types.as_returns();
     let returned = quote_spanned! {types.error_span=>
-        __FinishedRun::returned::<#handle, _>(#as_returns::sort(__returned))
+        __FinishedRun::returned::<#handle, _>(#as_returns::sort(#ret))
     };
     let mutable = (!types.arguments.is_empty()).then(|| quote!(mut));
     quote! {
@@ -213,10 +217,12 @@ fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {
     let scrapbook_type = quote_spanned!(types.kinds_span()=> type Scrapbook = #state;);
     let output_type = quote_spanned!(value_span=> type Output = #value_alias;);
     let param_type = quote_spanned!(param_span=> type Param = #param;);
-    let encode_param = quote_spanned!(param_span=> #as_param::encode(__param));
-    let decode_param = quote_spanned!(param_span=> #as_param::decode(__payload));
-    let encode_output = quote_spanned!(value_span=> #as_output::encode(__output));
-    let decode_output = quote_spanned!(value_span=> #as_output::decode(__payload));
+    // The arguments of the methods below, with the hygiene of this macro.
+    let (value, payload, result) = (quote!(__param), quote!(__payload), quote!(__output));
+    let encode_param = quote_spanned!(param_span=> #as_param::encode(#value));
+    let decode_param = quote_spanned!(param_span=> #as_param::decode(#payload));
+    let encode_output = quote_spanned!(value_span=> #as_output::encode(#result));
+    let decode_output = quote_spanned!(value_span=> #as_output::decode(#payload));
     let encoded = quote!(::core::result::Result<__resilient::Payload, __resilient::EncodeError>);
     quote! {
         #[automatically_derived]
