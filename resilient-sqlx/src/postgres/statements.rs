@@ -43,7 +43,7 @@ const LOCK: Shape = Shape {
 const CLAIM: &str = "with {the_clock}, \
      kinds as (select * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
          as kind (type_id, version, param_version, scrapbook_version, quota)), \
-     due as materialized (select f.type_id, f.instance_id, f.due_at from clock \
+     due as materialized (select distinct f.type_id, f.instance_id, f.due_at from clock \
          join {replicas} as me on me.id = $1 and {now} - me.heartbeat_at <= me.lease \
          cross join kinds cross join lateral ( \
              select f.type_id, f.instance_id, f.due_at from {functions} as f \

@@ -105,7 +105,7 @@ impl Statements {
         let mut pieces = Vec::new();
         for kind in 0..kinds {
             if kind > 0 {
-                pieces.push(Piece::Text(" union all "));
+                pieces.push(Piece::Text(" union "));
             }
             for (place, part) in DUE.into_iter().enumerate() {
                 if place > 0 {
