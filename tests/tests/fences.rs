@@ -340,18 +340,7 @@ async fn a_call_that_is_never_answered_stops_nothing_for_ever() {
             let here = here.clone();
             async move { order::completion(&here, "there").await }
         });
-        let asking = tokio::spawn({
-            let here = here.clone();
-            async move {
-                for number in 0.. {
-                    let here = here.clone();
-                    tokio::spawn(
-                        async move { order::schedule(&here, format!("{number}"), Job::default()).await },
-                    );
-                    sleep(Duration::from_secs(3)).await;
-                }
-            }
-        });
+        let asking = tokio::spawn(ask_for_ever(here.clone()));
         for _ in 0..2 {
             store.hold([Point::Before(call)]);
             let reached = timeout(SOON * 4, store.reached(Point::Before(call))).await;
@@ -361,5 +350,13 @@ async fn a_call_that_is_never_answered_stops_nothing_for_ever() {
         asking.abort();
         let receipt = waiting.await.expect("no panic").expect("it is done");
         assert_eq!(elsewhere.await.expect("no panic").expect("it is done"), receipt);
+    }
+}
+
+async fn ask_for_ever(runtime: Runtime) {
+    for number in 0_u32.. {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { order::schedule(&runtime, number.to_string(), Job::default()).await });
+        sleep(Duration::from_secs(3)).await;
     }
 }
