@@ -134,6 +134,7 @@ mod backoff;
 mod events;
 mod invoke_error;
 mod lease;
+mod limited;
 mod panics;
 mod runs;
 mod waiting;

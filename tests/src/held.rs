@@ -48,6 +48,15 @@ impl HeldStore {
         self.held.0.send_modify(|state| state.points.clear());
     }
 
+    /// The calls that wait are never answered; later ones go on.
+    pub fn lose(&self) {
+        self.held.0.send_modify(|state| {
+            state.points.clear();
+            state.waiting.clear();
+            state.losses += 1;
+        });
+    }
+
     /// Waits until a call waits there.
     pub async fn reached(&self, point: Point) {
         let mut state = self.held.0.subscribe();
@@ -59,6 +68,7 @@ impl HeldStore {
 struct State {
     points: HashSet<Point>,
     waiting: HashSet<Point>,
+    losses: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -73,7 +83,12 @@ impl Held {
             state.waiting.insert(point);
         });
         let mut state = self.0.subscribe();
-        state.wait_for(|state| !state.points.contains(&point)).await.expect("the sender lives");
+        let losses = state.borrow().losses;
+        let go_on = state.wait_for(|state| state.losses > losses || !state.points.contains(&point)).await;
+        let is_lost = go_on.expect("the sender lives").losses > losses;
+        if is_lost {
+            std::future::pending::<()>().await;
+        }
         self.0.send_modify(|state| {
             state.waiting.remove(&point);
         });

@@ -327,3 +327,36 @@ async fn a_heartbeat_survives_a_handler_that_panics() {
     sleep(LEASE * 3).await;
     assert_eq!(runtime.replica_id(), id, "it goes on beating");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_never_answered_stops_nothing_for_ever() {
+    for call in [Call::Write, Call::Get, Call::List, Call::Claim, Call::ReleaseDead] {
+        let (memory, ledger) = (InMemoryStore::new(), Ledger::default());
+        let store = HeldStore::new(memory.clone());
+        let (here, there) = (start(store.clone(), &ledger).await, start(memory.clone(), &ledger).await);
+        let elsewhere = tokio::spawn(async move { order::invoke(&there, "there", Job::of(SOON * 2)).await });
+        eventually(SOON, async || ledger.running() == 1).await;
+        let waiting = tokio::spawn({
+            let here = here.clone();
+            async move { order::completion(&here, "there").await }
+        });
+        let asking = tokio::spawn(ask_for_ever(here.clone()));
+        for _ in 0..2 {
+            store.hold([Point::Before(call)]);
+            let reached = timeout(SOON * 4, store.reached(Point::Before(call))).await;
+            assert!(reached.is_ok(), "{call:?} is not called any more");
+            store.lose();
+        }
+        asking.abort();
+        let receipt = waiting.await.expect("no panic").expect("it is done");
+        assert_eq!(elsewhere.await.expect("no panic").expect("it is done"), receipt);
+    }
+}
+
+async fn ask_for_ever(runtime: Runtime) {
+    for number in 0_u32.. {
+        let runtime = runtime.clone();
+        tokio::spawn(async move { order::schedule(&runtime, number.to_string(), Job::default()).await });
+        sleep(Duration::from_secs(3)).await;
+    }
+}

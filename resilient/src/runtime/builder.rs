@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::Runtime;
 use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
 use crate::lease::Lease;
+use crate::limited::Limited;
 use crate::registry::{self, Dependencies, Registration, Registry, ResilientFn};
 use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
@@ -126,10 +127,11 @@ impl Builder {
     /// cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let registry = self.check()?;
-        self.store.initialize().await.map_err(StartError::Store)?;
+        let store: Arc<dyn Store> = Arc::new(Limited::new(self.store));
+        store.initialize().await.map_err(StartError::Store)?;
         let engine = Arc::new(Engine {
-            writer: Writer::start(Arc::clone(&self.store), &self.settings),
-            store: self.store,
+            writer: Writer::start(Arc::clone(&store), &self.settings),
+            store,
             registry,
             dependencies: Arc::new(self.dependencies),
             settings: self.settings,

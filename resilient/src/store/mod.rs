@@ -37,7 +37,9 @@ use crate::status::Status;
 ///
 /// # Cancellation
 ///
-/// The runtime never drops a future of this trait half-way; it runs each one in a task of its own.
+/// The runtime runs the calls that write in tasks of their own, so that no caller who goes away drops one half-way. A
+/// call that has not answered after 40 s is given up: its future is dropped, and a connection that it held must not be
+/// used again. What became of it is then unknown, as after a transient error.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Creates or migrates what the store keeps its data in.
