@@ -40,9 +40,14 @@ impl Lease {
         *self.me.borrow()
     }
 
+    /// When the last accepted sign of life was sent.
+    pub(crate) fn renewed(&self) -> Instant {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How long ago the last accepted sign of life was sent.
     pub(crate) fn silence(&self) -> Duration {
-        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.renewed().elapsed()
     }
 
     /// Whether a run with a lease of this length may begin and go on.
@@ -50,7 +55,12 @@ impl Lease {
     /// Stopping at nine tenths leaves time to stop; the store counts from when it got the sign of life, which is later
     /// than when it was sent.
     pub(crate) fn covers(&self, length: Duration) -> bool {
-        self.silence() < length / 10 * 9
+        Self::lasts(self.renewed(), length)
+    }
+
+    /// Whether a lease that was last renewed then still covers a run.
+    pub(crate) fn lasts(renewed: Instant, length: Duration) -> bool {
+        renewed.elapsed() < length / 10 * 9
     }
 
     /// Waits for a lease that covers a run, for as long as a caller may be kept waiting.

@@ -48,6 +48,15 @@ impl HeldStore {
         self.held.0.send_modify(|state| state.points.clear());
     }
 
+    /// Lets the calls at these points go on.
+    pub fn release_at(&self, points: impl IntoIterator<Item = Point>) {
+        self.held.0.send_modify(|state| {
+            for point in points {
+                state.points.remove(&point);
+            }
+        });
+    }
+
     /// The calls that wait are never answered; later ones go on.
     pub fn lose(&self) {
         self.held.0.send_modify(|state| {

@@ -143,6 +143,32 @@ async fn what_is_claimed_under_an_id_that_died_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_claimed_under_a_lease_that_ended_and_came_back_is_not_begun() {
+    let (memory, ledger) = (InMemoryStore::new(), Ledger::default());
+    let store = HeldStore::new(memory.clone());
+    let short = FunctionSettings::default().lease(Duration::from_secs(1));
+    let builder = Runtime::builder(store.clone()).register::<order>().dep(ledger.clone());
+    let runtime = builder.settings(settings()).function_settings::<order>(short).start().await;
+    let runtime = runtime.expect("a runtime starts");
+    let id = runtime.replica_id();
+    let claim = Point::After(Call::Claim);
+    store.hold([claim, Point::Before(Call::ReleaseDead)]);
+    order::schedule(&runtime, "1", Job::of(Duration::from_hours(1))).await.expect("it is stored");
+    eventually(SOON, async || row_of(&memory, "1").await.owner == id).await;
+    // The lease of this type ends, that of the replica does not.
+    store.hold(Point::LIFE);
+    eventually(SOON, async || memory.release_dead().await.expect("memory") == 1).await;
+    store.release_at(Point::LIFE);
+    eventually(SOON, async || memory.release_dead().await.expect("memory") == 0).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(runtime.replica_id(), id);
+    store.release_at([claim]);
+    eventually(SOON, async || ledger.page("1").begun > 0).await;
+    assert_eq!(row_of(&memory, "1").await.owner, id, "what runs is what is stored");
+    assert_eq!(ledger.page("1").begun, 1, "the first claim began nothing");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_that_a_shutdown_overtakes_is_given_back() {
     let (memory, ledger) = (InMemoryStore::new(), Ledger::default());
     let store = HeldStore::new(memory.clone());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::Watchdog;
 use crate::answer::failure_json;
@@ -11,6 +12,7 @@ use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::invocation::{self, Claimed};
+use crate::lease::Lease;
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -47,13 +49,14 @@ impl Watchdog for DueWork {
         if free == 0 || kinds.is_empty() {
             return Ok(());
         }
+        let renewed = engine.lease.renewed();
         let claimed = engine.store.claim(me, &kinds, clamped(free)).await?;
         if claimed.len() >= free {
             // There may be more than one claim takes.
             engine.wakes.now();
         }
         engine.wakes.set_crowded(full || takes_all(&kinds, &claimed));
-        let late: Vec<_> = claimed.into_iter().filter_map(|row| begin(engine, me, row)).collect();
+        let late: Vec<_> = claimed.into_iter().filter_map(|row| begin(engine, me, renewed, row)).collect();
         invocation::hand_over(engine, me, late).await.map(drop)
     }
 }
@@ -102,8 +105,13 @@ fn clamped(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Begins a run, or answers what cannot begin here any more.
-fn begin(engine: &Arc<Engine>, me: ReplicaId, row: StoredFunction) -> Option<(FunctionId, Epoch)> {
+/// Begins a run that was claimed under a lease renewed then, or answers what cannot begin here any more.
+fn begin(
+    engine: &Arc<Engine>,
+    me: ReplicaId,
+    renewed: Instant,
+    row: StoredFunction,
+) -> Option<(FunctionId, Epoch)> {
     let registration = engine.registry.get(row.id.type_id.as_str(), row.version).copied()?;
     if row.crashes > engine.settings.max_crashes {
         tokio::spawn(quarantine(Arc::clone(engine), me, row));
@@ -116,8 +124,10 @@ fn begin(engine: &Arc<Engine>, me: ReplicaId, row: StoredFunction) -> Option<(Fu
         engine.runs.stop_one(&row.id, row.epoch);
         return Some((row.id, row.epoch));
     };
-    // Looked at in this order, because whoever ends a lease does so before all that is entered is stopped.
-    if engine.lease.holder() != Some(me) || !engine.lease.covers(lease) || engine.stage() != Stage::Running {
+    // Looked at in this order, because whoever ends a lease does so before all that is entered is stopped. Signs of
+    // life since the claim do not count: if the lease had ended before them, others may have the instance by now.
+    let is_mine = engine.lease.holder() == Some(me) && Lease::lasts(renewed, lease);
+    if !is_mine || engine.stage() != Stage::Running {
         return Some((row.id, row.epoch));
     }
     let claimed = Claimed::new(ticket, me, registration, row);
