@@ -101,7 +101,7 @@ async fn first(program: Program, store: &FaultyStore, ledger: &Ledger) -> Option
     }
     let client = tokio::spawn({
         let runtime = runtime.clone();
-        async move { program.run(&runtime).await }
+        async move { program.attempt(&runtime).await }
     });
     sleep(STEP * 2).await;
     let before = Instant::now();
