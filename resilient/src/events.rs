@@ -26,6 +26,11 @@ pub(crate) fn run_ended(id: &FunctionId, epoch: Epoch, ending: &Ending) {
     tracing::debug!(%type_id, %instance_id, %epoch, "{}", outcome(ending));
 }
 
+pub(crate) fn handed_over(id: &FunctionId, epoch: Epoch) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::info!(%type_id, %instance_id, %epoch, "handed over");
+}
+
 fn failed(id: &FunctionId, epoch: Epoch) {
     let (type_id, instance_id) = (&id.type_id, &id.instance_id);
     tracing::warn!(%type_id, %instance_id, %epoch, "failed; it waits for a person");

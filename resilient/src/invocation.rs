@@ -103,7 +103,7 @@ pub(crate) async fn hand_over(
         releases.push(tokio::spawn(async move {
             let written = writer.write(Write::Finish(finish)).await?;
             if written == Written::Done {
-                events::run_ended(&id, epoch, &Ending::Released);
+                events::handed_over(&id, epoch);
             }
             Ok(written)
         }));
