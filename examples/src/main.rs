@@ -1,6 +1,6 @@
 //! The order-processing demo: orders that survive any crash, with services that write down what was really done.
 //!
-//! Read `flow.rs` first: it is all that a user of the framework writes. `run.rs` hands orders over and waits,
+//! Read `flow/mod.rs` first: it is all that a user of the framework writes. `run.rs` hands orders over and waits,
 //! `repair.rs` is the operator, `services` are the three companies in a process of their own, and `audit.rs` checks our
 //! tables against their ledger.
 
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
 /// Tells of trouble in the background. Orders that fail are told of at the end, so not here; see all with `RUST_LOG=debug`.
 fn trace() {
     let filter = EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("warn,resilient::invocation=error"));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("warn,resilient::events=error"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     subscriber.with_ansi(io::stderr().is_terminal()).init();
 }

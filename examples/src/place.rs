@@ -69,8 +69,11 @@ impl Place {
         } else {
             quoted(&env::args().next().unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()))
         };
-        let between = if arguments.is_empty() { "" } else { " " };
-        format!("{program}{between}{arguments}{}", self.options)
+        let options = format!("{arguments}{}", self.options);
+        let options = options.trim();
+        // With nothing behind it, the separator of cargo's own options would dangle.
+        let program = if options.is_empty() { program.trim_end_matches(" --") } else { &program };
+        format!("{program} {options}").trim_end().to_owned()
     }
 }
 

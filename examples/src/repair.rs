@@ -8,6 +8,7 @@ use crate::console::say;
 use crate::flow::{WorkStatus, process_order};
 use crate::inspect::no_such_order;
 use crate::place::Place;
+use crate::report::read_ledger;
 use crate::{runtime, stored};
 
 /// Writes the verdict into the scrapbook and lets the order go on from there, in one step.
@@ -26,14 +27,27 @@ pub(crate) async fn repair(place: &Place, id: &str, verdict: &VerdictArgs) -> an
     Ok(())
 }
 
+/// In real life the person asks logistics. Here its ledger is at hand, so a slip of the finger ships nothing twice.
+fn check_against_ledger(place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()> {
+    let was_shipped = read_ledger(place)?.order(id).shipped > 0;
+    ensure!(
+        was_shipped == verdict.shipped,
+        "the ledger of logistics says that order `{id}` was {}shipped; repair it with {}",
+        if was_shipped { "" } else { "not " },
+        if was_shipped { "--shipped" } else { "--retry" },
+    );
+    Ok(())
+}
+
 async fn decide(runtime: &Runtime, place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()> {
     let mut panel = process_order::control_panel(runtime, id).await?;
     ensure!(
         panel.status() == Status::Failed,
-        "order `{id}` is {}, and only a failed order waits for a person; see: {}",
+        "order `{id}` has status `{}`, and only a failed order waits for a person; see: {}",
         panel.status(),
         place.command(&format!("show {id}")),
     );
+    check_against_ledger(place, id, verdict)?;
     panel.scrapbook_mut().shipping =
         if verdict.shipped { WorkStatus::Completed } else { WorkStatus::NotStarted };
     panel.schedule_reinvoke().await?;

@@ -42,6 +42,12 @@ pub(crate) async fn report(place: &Place, store: &dyn Store, run: &Run<'_>) -> a
         let command = place.command(&run.args.same_orders());
         say(format_args!("\n{} orders are not completed; go on with: {command}", figures.postponed));
     }
+    if broken.is_empty() {
+        say(format_args!(
+            "\nNo promise was broken: nothing was done twice, and nothing is lost.{}",
+            unknown(&ours, &figures)
+        ));
+    }
     for promise in &broken {
         remark(format_args!("BROKEN PROMISE: {promise}"));
     }
@@ -72,6 +78,14 @@ fn summary(figures: &Figures, ours: &Ours) -> comfy_table::Table {
     row("captured", &ours.captured, &figures.captured);
     row("confirmed", &ours.confirmed, &figures.confirmed);
     table
+}
+
+/// Why logistics may have shipped more than the tables know of.
+fn unknown(ours: &Ours, figures: &Figures) -> String {
+    match usize::try_from(figures.shipped).unwrap_or(usize::MAX).saturating_sub(ours.shipped) {
+        0 => String::new(),
+        orders => format!(" {orders} shipped without an answer to us, and wait for a person."),
+    }
 }
 
 /// What waits for a person, with the command that each order needs.

@@ -89,6 +89,13 @@ async fn known(place: &Place, store: &dyn Store) -> anyhow::Result<HashMap<Strin
          move it away, or name another with --ledger",
         place.ledger().display()
     );
+    let is_completed = |order: &stored::StoredOrder| order.status() == Status::Succeeded;
+    ensure!(
+        !books.orders.is_empty() || !stored.iter().any(is_completed),
+        "the ledger {} is empty and the database has finished orders: bring the ledger back, \
+         or begin anew with another --store",
+        place.ledger().display()
+    );
     Ok(stored.iter().map(|order| (order.id().to_owned(), order.status())).collect())
 }
 

@@ -6,14 +6,19 @@
 //! ```
 //! # #[cfg(feature = "sqlite")] {
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! use resilient::Store;
+//! use resilient::Runtime;
 //! use resilient_sqlx::SqliteStore;
 //!
+//! // In a program: `SqliteStore::open("orders.db")`, which makes the file; starting makes the tables.
 //! let store = SqliteStore::in_memory().await?;
-//! store.initialize().await?;
-//! # Ok::<(), resilient::StoreError>(()) }).unwrap();
+//! let runtime = Runtime::builder(store).start().await?;
+//! # runtime.shutdown().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! # }
 //! ```
+//!
+//! [`connect`] opens the store that a URL names. PostgreSQL 12, MariaDB 10.6 and MySQL 8.0 are the oldest that are
+//! supported; every release is tested on PostgreSQL 15 and MariaDB 10.11.
 //!
 //! # What is promised
 //!

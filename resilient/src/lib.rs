@@ -94,7 +94,7 @@
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
 //! | after the outcome is stored | result or failure | every later `invoke` returns it |
 //! | while it is postponed | when it becomes due | any replica runs it then |
-//! | again and again in the same body | the count of lost owners | it fails as a `crash loop`, for a person |
+//! | again and again in the same body | the count of lost owners | with the sixth in a row it fails as a `crash loop`, for a person |
 //!
 //! Every write of a run names its *epoch*, and every takeover, transition and edit moves the epoch: a run that lost its
 //! ownership cannot write. Code that is older than the data never claims, decodes or overwrites it.
@@ -112,6 +112,7 @@ mod clock;
 mod error;
 mod id;
 
+#[doc(hidden)]
 pub mod codec;
 mod context;
 mod outcome;
@@ -127,6 +128,7 @@ pub mod store;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+#[doc(hidden)]
 pub mod registry;
 
 mod answer;

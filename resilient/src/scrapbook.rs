@@ -84,11 +84,11 @@ impl<S: ScrapbookState> Scrapbook<S> {
     ///
     /// # Errors
     ///
-    /// Leave the function with `?`; another attempt will follow.
-    /// - [`SaveError::LostOwnership`]: another replica has the instance now. Nothing this run does is stored any
-    ///   more.
-    /// - [`SaveError::Encode`], [`SaveError::TooLarge`]: the state cannot be stored as it is; the error names the
-    ///   field, or the limit.
+    /// Leave the function with `?`.
+    /// - [`SaveError::LostOwnership`]: another replica has the instance now, or a person has edited it. Nothing this
+    ///   run does is stored any more; who has it goes on.
+    /// - [`SaveError::Encode`], [`SaveError::TooLarge`], [`SaveError::Store`]: the state cannot be stored as it is; the
+    ///   error names the field, or the limit. The instance fails, for a person.
     ///
     /// # Cancellation
     ///

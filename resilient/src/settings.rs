@@ -91,7 +91,8 @@ setters! {
     ///
     /// A direct `invoke` starts at once and counts, but does not wait.
     max_running: usize,
-    /// How many owners may be lost one after the other without progress before an instance fails as a `crash loop`. Default 5.
+    /// How many owners an instance may lose one after the other without progress; with one more it fails as a `crash
+    /// loop`. Default 5.
     max_crashes: u32,
     /// The most bytes of JSON of one parameter, scrapbook or result. Default 1 MiB, at most 15 MiB.
     max_payload: usize,

@@ -141,7 +141,7 @@ fn a_succeeded_order_is_not_repaired() {
     let refused = shop.command("repair", &["MK-0001", "--retry"]);
     assert_eq!(refused.status.code(), Some(2), "{refused}");
     assert!(
-        refused.stderr.contains("order `MK-0001` is succeeded, and only a failed order waits"),
+        refused.stderr.contains("order `MK-0001` has status `succeeded`, and only a failed order waits"),
         "{refused}"
     );
     let unknown = shop.command("show", &["MK-9999"]);

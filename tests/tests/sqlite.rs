@@ -47,9 +47,12 @@ fn waiting(instance: &str, due: Due) -> Write {
 }
 
 #[tokio::test]
-async fn a_file_that_is_missing_is_created_for_a_path_and_refused_for_a_plain_url() {
+async fn a_file_that_is_missing_is_created_unless_the_url_forbids_it() {
     let directory = Directory::new();
-    let url = format!("sqlite://{}", directory.0.join("missing.db").display());
+    let plain = directory.0.join("plain.db");
+    SqliteStore::open(&format!("sqlite://{}", plain.display())).await.unwrap().initialize().await.unwrap();
+    assert!(plain.exists());
+    let url = format!("sqlite://{}?mode=rw", directory.0.join("missing.db").display());
     let error = SqliteStore::open(&url).await.unwrap_err();
     assert!(error.to_string().contains("SQLite failed during the opening of the file (code 14)"), "{error}");
     SqliteStore::open(&directory.file()).await.unwrap().initialize().await.unwrap();

@@ -43,7 +43,8 @@ enum Place {
 }
 
 impl SqliteOptions {
-    /// A file: a URL such as `sqlite://orders.db?mode=rwc`, or a path, which is created when it is missing.
+    /// A file, which is created when it is missing: a path, or a URL such as `sqlite:orders.db`. With `?mode=rw` a missing
+    /// file is an error.
     pub fn new(url_or_path: impl Into<String>) -> Self {
         let text = url_or_path.into();
         let in_memory = text.contains(":memory:") || text.contains("mode=memory");
@@ -104,7 +105,9 @@ impl SqliteOptions {
 
     async fn connect(self) -> Result<Connections, Trouble> {
         let options = match &self.place {
-            Place::Url(url) => url.parse::<SqliteConnectOptions>()?,
+            Place::Url(url) => url
+                .parse::<SqliteConnectOptions>()?
+                .create_if_missing(!url.contains("mode=") || url.contains("mode=rwc")),
             Place::Path(path) => SqliteConnectOptions::new().filename(path).create_if_missing(true),
             Place::Memory => "sqlite::memory:".parse::<SqliteConnectOptions>()?,
         };

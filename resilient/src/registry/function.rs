@@ -115,10 +115,13 @@ impl Finished {
 
     /// The scrapbook cannot be stored: that fails a run that went well, and is told beside a failure that there is.
     fn add(&mut self, error: &EncodeError) {
-        if let RawOutcome::Failed(failure) = &mut self.outcome {
-            failure.sources.push(format!("besides, the scrapbook cannot be stored: {error}"));
-        } else {
-            self.outcome = unstorable(error);
+        match &mut self.outcome {
+            // A save said it before, and the body left with it.
+            RawOutcome::Failed(failure) if failure.message == error.to_string() => {}
+            RawOutcome::Failed(failure) => {
+                failure.sources.push(format!("besides, the scrapbook cannot be stored: {error}"));
+            }
+            _ => self.outcome = unstorable(error),
         }
     }
 }
