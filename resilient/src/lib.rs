@@ -112,7 +112,6 @@ mod clock;
 mod error;
 mod id;
 
-#[doc(hidden)]
 pub mod codec;
 mod context;
 mod outcome;
@@ -128,7 +127,6 @@ pub mod store;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
-#[doc(hidden)]
 pub mod registry;
 
 mod answer;
