@@ -70,7 +70,7 @@ impl Record for Save {
     fn values(&self) -> Vec<Value<'_>> {
         let mut values = self.id.values();
         values.extend([Value::replica(self.owner), Value::number(self.epoch.as_i64())]);
-        values.extend(payload_values(Some(&self.scrapbook)));
+        values.extend(payload_values(self.scrapbook.as_ref()));
         values
     }
 }
@@ -84,7 +84,7 @@ impl Record for Finish {
             Ending::Succeeded(result) => next = Next::succeeded(result),
             Ending::Failed(failure) => next = Next::failed(failure),
             Ending::Postponed(due) => next = Next::postponed(*due),
-            Ending::Suspended { message_count: known } => {
+            Ending::Suspended { message_count: known, .. } => {
                 next.status = Some(Status::Suspended);
                 message_count = Some(*known);
             }

@@ -27,6 +27,7 @@ impl<'a> Plan<'a> {
                 Write::Finish(finish) => plan.finishes.push(finish),
                 Write::Edit(edit) => plan.edits.push(edit),
                 Write::Delete(delete) => plan.deletes.push(delete),
+                Write::Append(_) => {}
             }
         }
         plan.creates.sort_by_key(|create| &create.id);
@@ -126,7 +127,7 @@ impl Found {
             {
                 Written::LostOwnership
             }
-            (Write::Edit(_) | Write::Delete(_), None) => Written::NotFound,
+            (Write::Append(_), _) | (Write::Edit(_) | Write::Delete(_), None) => Written::NotFound,
             (Write::Edit(_) | Write::Delete(_), Some(_)) => Written::Changed,
         }
     }
@@ -137,7 +138,7 @@ fn is_lost(write: &Write) -> bool {
     match write {
         Write::Save(_) => true,
         Write::Finish(finish) => !matches!(finish.ending, Ending::Suspended { .. }),
-        Write::Create(_) | Write::Edit(_) | Write::Delete(_) => false,
+        Write::Create(_) | Write::Append(_) | Write::Edit(_) | Write::Delete(_) => false,
     }
 }
 

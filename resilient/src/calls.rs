@@ -65,6 +65,8 @@ async fn create_and_run(
         version: registration.version,
         param: param.clone(),
         scrapbook: None,
+        journal: None,
+        messages: Vec::new(),
     };
     match engine.writer.write(Write::Create(create)).await? {
         Written::Exists(existing) => {
@@ -80,8 +82,17 @@ async fn create_and_run(
         Written::Done => {}
         other => return Err(unexpected("a create", &other)),
     }
-    let claimed =
-        Claimed { ticket, owner, registration, attempt: 1, param, scrapbook: None, message_count: 0 };
+    let claimed = Claimed {
+        ticket,
+        owner,
+        registration,
+        attempt: 1,
+        param,
+        scrapbook: None,
+        journal: None,
+        saves: 0,
+        message_count: 0,
+    };
     invocation::run(&engine, claimed).await;
     Ok(None)
 }
@@ -121,8 +132,15 @@ pub(crate) async fn schedule(
     due.check()?;
     engine.check_size("parameter", &param)?;
     let (type_id, instance_id) = (id.type_id.clone(), id.instance_id.clone());
-    let create =
-        Create { id, start: Start::Waiting(due), version: registration.version, param, scrapbook: None };
+    let create = Create {
+        id,
+        start: Start::Waiting(due),
+        version: registration.version,
+        param,
+        scrapbook: None,
+        journal: None,
+        messages: Vec::new(),
+    };
     match engine.writer.write(Write::Create(create)).await? {
         Written::Exists(_) => Ok(()),
         Written::Done => {
@@ -190,6 +208,8 @@ async fn claim_and_run(
         epoch: row.epoch,
         param: param.clone(),
         scrapbook: scrapbook.clone(),
+        journal: None,
+        messages: None,
         transition: Transition::Run(owner),
     };
     check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
@@ -200,6 +220,8 @@ async fn claim_and_run(
         attempt: row.attempts.saturating_add(1),
         param: param.unwrap_or(row.param),
         scrapbook: scrapbook.or(row.scrapbook),
+        journal: row.journal,
+        saves: row.saves,
         message_count: row.message_count,
     };
     invocation::run(&engine, claimed).await;
@@ -216,7 +238,7 @@ pub(crate) fn check_edited(id: &FunctionId, written: &Written) -> Result<(), Inv
             Err(StoreError::transient("this replica lost its lease before it could begin the run; try again")
                 .into())
         }
-        other @ Written::Exists(_) => Err(unexpected("an edit", other)),
+        other @ (Written::Exists(_) | Written::Completed) => Err(unexpected("an edit", other)),
     }
 }
 
@@ -233,9 +255,7 @@ fn check_readable(
     let param = changes.param.as_ref().unwrap_or(&row.param);
     newer("parameter", param.version, registration.param.newest)?;
     match changes.scrapbook.as_ref().or(row.scrapbook.as_ref()) {
-        Some(scrapbook) => {
-            newer("scrapbook", scrapbook.version, registration.scrapbook.map_or(0, |range| range.newest))
-        }
+        Some(scrapbook) => newer("scrapbook", scrapbook.version, registration.newest_scrapbook()),
         None => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::clock::Due;
 use crate::invoke_error::InvokeError;
 use crate::lease::Lease;
+use crate::middleware::DynMiddleware;
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
@@ -41,6 +42,8 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) dependencies: Arc<Dependencies>,
     pub(crate) settings: Settings,
+    /// What wraps every run, the outermost first.
+    pub(crate) middleware: Vec<Arc<dyn DynMiddleware>>,
     pub(crate) functions: Vec<(String, FunctionSettings)>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) lease: Lease,
@@ -76,6 +79,11 @@ impl Engine {
     pub(crate) fn registration(&self, type_id: &str, version: u32) -> Result<Registration, InvokeError> {
         let registration = self.registry.get(type_id, version).copied();
         registration.ok_or_else(|| InvokeError::NotRegistered { type_id: type_id.to_owned(), version })
+    }
+
+    /// What wraps the runs of this function, the outermost first.
+    pub(crate) fn middleware_of(&self, _registration: &Registration) -> Vec<Arc<dyn DynMiddleware>> {
+        self.middleware.clone()
     }
 
     /// How long after a heartbeat an instance of this kind counts as running.

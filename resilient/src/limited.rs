@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use crate::id::{FunctionId, ReplicaId};
-use crate::record::{LiveReplica, StoredFunction};
-use crate::store::{Claimable, Filter, Lifeline, Store, StoreError, Write, Written};
+use crate::record::{LiveReplica, StoredFunction, StoredMessage};
+use crate::store::{After, Claimable, Filter, Lifeline, Store, StoreError, Write, Written};
 
 /// Longer than a server that is there takes for anything: its own limits are shorter.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -50,6 +50,10 @@ impl Store for Limited {
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
         limited(self.0.list(filter)).await
+    }
+
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        limited(self.0.messages(wanted, limit)).await
     }
 
     async fn claim(

@@ -35,7 +35,13 @@ pub struct StoredFunction {
     pub result: Option<Payload>,
     /// Its failure, as JSON text of [`Failure`](crate::Failure).
     pub failure: Option<String>,
-    /// How many messages were ever appended to it.
+    /// What the framework notes about it, as JSON text of [`Journal`](crate::Journal), when it notes anything.
+    pub journal: Option<String>,
+    /// Why it waits, for people: what the last run said.
+    pub reason: Option<String>,
+    /// The number of its last save.
+    pub saves: i64,
+    /// The position of its last message; 0 while it has none.
     pub message_count: i64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -43,6 +49,32 @@ pub struct StoredFunction {
     pub updated_at: Timestamp,
     /// When it succeeded or failed.
     pub completed_at: Option<Timestamp>,
+}
+
+/// A message on its way to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// What it is: the name of the message type.
+    pub name: String,
+    /// What it says.
+    pub payload: Payload,
+    /// An instance stores each key once, so that sending again is safe.
+    pub key: String,
+}
+
+/// A stored message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its place in the order of the instance's messages, counted from 1, without gaps.
+    pub position: i64,
+    /// What it is: the name of the message type.
+    pub name: String,
+    /// What it says.
+    pub payload: Payload,
+    /// Its idempotency key; a random one when the sender gave none.
+    pub key: String,
+    /// When it was stored.
+    pub sent_at: Timestamp,
 }
 
 /// A process that runs functions, as it makes itself known to the store.

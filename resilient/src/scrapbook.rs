@@ -101,7 +101,7 @@ impl<S: ScrapbookState> Scrapbook<S> {
         }
         let payload = codec::encode(S::VERSION, &self.state)?;
         match &self.saver {
-            Some(saver) => saver.save(payload).await?,
+            Some(saver) => saver.save(Progress { scrapbook: Some(payload), journal: None }).await?,
             None => self.kept = Some(payload),
         }
         self.saves = save;
@@ -175,8 +175,18 @@ impl<S: fmt::Debug> fmt::Debug for Scrapbook<S> {
 #[doc(hidden)]
 #[async_trait]
 pub trait Saver: Send + Sync + fmt::Debug {
-    /// Makes this scrapbook durable, or says why not; see [`Scrapbook::save`] for the promise.
-    async fn save(&self, scrapbook: Payload) -> Result<(), SaveError>;
+    /// Makes this progress durable, or says why not; see [`Scrapbook::save`] for the promise.
+    async fn save(&self, progress: Progress) -> Result<(), SaveError>;
+}
+
+/// What a run stores on its way.
+#[doc(hidden)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The user's progress; `None` leaves what is stored.
+    pub scrapbook: Option<Payload>,
+    /// What the framework notes; `None` leaves what is stored.
+    pub journal: Option<String>,
 }
 
 /// Why a save did not happen.
@@ -244,12 +254,12 @@ mod tests {
     impl ScrapbookState for Steps {}
 
     #[derive(Debug, Default)]
-    struct Log(Mutex<Vec<Payload>>);
+    struct Log(Mutex<Vec<Progress>>);
 
     #[async_trait]
     impl Saver for Log {
-        async fn save(&self, scrapbook: Payload) -> Result<(), SaveError> {
-            self.0.lock().unwrap().push(scrapbook);
+        async fn save(&self, progress: Progress) -> Result<(), SaveError> {
+            self.0.lock().unwrap().push(progress);
             Ok(())
         }
     }
@@ -260,7 +270,8 @@ mod tests {
         let mut scrapbook = Scrapbook::attached(Steps::default(), Some(Arc::clone(&log) as _));
         scrapbook.done = 3;
         scrapbook.save().await.unwrap();
-        assert_eq!(*log.0.lock().unwrap(), [Payload::new(2, r#"{"done":3,"ratio":0.0}"#)]);
+        let scrapbook = Some(Payload::new(2, r#"{"done":3,"ratio":0.0}"#));
+        assert_eq!(*log.0.lock().unwrap(), [Progress { scrapbook, journal: None }]);
     }
 
     #[tokio::test]

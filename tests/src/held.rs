@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::{
+    Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
+};
 use tokio::sync::watch;
 
 use crate::faults::Call;
@@ -131,6 +133,10 @@ impl Store for HeldStore {
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
         self.held.call(Call::List, self.inner.list(filter)).await
+    }
+
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        self.held.call(Call::Messages, self.inner.messages(wanted, limit)).await
     }
 
     async fn claim(

@@ -43,7 +43,7 @@ impl Drop for Directory {
 
 fn waiting(instance: &str, due: Due) -> Write {
     let (id, param) = (FunctionId::new("Order", instance), Payload::new(1, "1"));
-    Write::Create(Create { id, start: Start::Waiting(due), version: 1, param, scrapbook: None })
+    Write::Create(Create::new(id, Start::Waiting(due), 1, param))
 }
 
 #[tokio::test]

@@ -121,12 +121,12 @@ async fn a_schema_from_the_future_is_refused() {
 
 fn create(instance: &str, version: u32, start: Start) -> Write {
     let (id, param) = (FunctionId::new("Order", instance), Payload::new(3, "1"));
-    Write::Create(Create { id, start, version, param, scrapbook: None })
+    Write::Create(Create::new(id, start, version, param))
 }
 
 fn finish(instance: &str, owner: ReplicaId, ending: Ending) -> Write {
     let id = FunctionId::new("Order", instance);
-    Write::Finish(Finish { id, owner, epoch: Epoch::ZERO, scrapbook: None, ending })
+    Write::Finish(Finish::without_progress(id, owner, Epoch::ZERO, ending))
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn the_overview_says_why_an_instance_is_not_running() {
         let ends = [
             finish("3", me, Ending::Succeeded(Payload::new(1, "1"))),
             finish("4", me, Ending::Failed(failure.to_owned())),
-            finish("5", me, Ending::Suspended { message_count: 0 }),
+            finish("5", me, Ending::Suspended { message_count: 0, due: None }),
         ];
         assert_eq!(store.write(&ends).await.unwrap(), vec![Written::Done; 3]);
         let reasons = place.ask("select reason from #_overview order by instance_id").await;

@@ -172,8 +172,8 @@ on_every_store! {
         let scrapbook = Payload { version: 1, body: "{}".to_owned() };
         let ending = Ending::Succeeded(Payload { version: 1, body: "7".to_owned() });
         let late = [
-            Write::Save(Save { id: id_of.clone(), owner, epoch, scrapbook }),
-            Write::Finish(Finish { id: id_of, owner, epoch, scrapbook: None, ending }),
+            Write::Save(Save { id: id_of.clone(), owner, epoch, number: 1_000, scrapbook: Some(scrapbook), journal: None }),
+            Write::Finish(Finish::without_progress(id_of, owner, epoch, ending)),
         ];
         for write in late {
             assert_eq!(store.write(&[write]).await.expect("the store works"), [Written::LostOwnership]);

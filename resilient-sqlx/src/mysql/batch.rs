@@ -157,12 +157,12 @@ async fn write_possible(
 }
 
 fn can_save(save: &Save, row: Option<&&StoredFunction>) -> bool {
-    owns(row, save.owner, save.epoch, Some(&save.scrapbook))
+    owns(row, save.owner, save.epoch, save.scrapbook.as_ref())
 }
 
 fn can_finish(finish: &Finish, row: Option<&&StoredFunction>) -> bool {
     let knows_all = match finish.ending {
-        Ending::Suspended { message_count } => row.is_some_and(|row| row.message_count == message_count),
+        Ending::Suspended { message_count, .. } => row.is_some_and(|row| row.message_count == message_count),
         _ => true,
     };
     knows_all && owns(row, finish.owner, finish.epoch, finish.scrapbook.as_ref())

@@ -80,7 +80,7 @@ pub async fn every_answer_can_stand_in_one_batch(store: &Subject) {
     let batch = [
         Write::Edit(edit(&gone, Transition::Keep)),
         Write::Delete(delete(&stale(&rows[1]))),
-        Write::Finish(finish(&rows[2], Ending::Suspended { message_count: 5 })),
+        Write::Finish(finish(&rows[2], Ending::Suspended { message_count: 5, due: None })),
         Write::Save(save(&stale(&rows[3]), text(1, "stale"))),
         Write::Create(given::create("004", Start::Waiting(Due::Now))),
         Write::Finish(finish(&rows[5], Ending::Lost)),

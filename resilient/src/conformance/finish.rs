@@ -95,7 +95,7 @@ pub async fn a_postponement_into_the_past_is_due_at_once(store: &Subject) {
 /// "`Suspended`, if the stored count of messages is still this one."
 pub async fn a_suspension_waits_without_a_time(store: &Subject) {
     let run = store.restarted("a").await;
-    end(store, &run, Ending::Suspended { message_count: 0 }).await;
+    end(store, &run, Ending::Suspended { message_count: 0, due: None }).await;
     store.expect(&run, |row| ended(row, Status::Suspended)).await;
 }
 
@@ -103,12 +103,12 @@ pub async fn a_suspension_waits_without_a_time(store: &Subject) {
 pub async fn a_suspension_with_another_count_of_messages_changes_nothing(store: &Subject) {
     let run = store.restarted("a").await;
     for message_count in [1, -1, i64::MAX] {
-        let suspend = finish(&run, Ending::Suspended { message_count });
+        let suspend = finish(&run, Ending::Suspended { message_count, due: None });
         let with_scrapbook = Finish { scrapbook: Some(text(3, "last")), ..suspend.clone() };
         store.refuses(Write::Finish(suspend), Written::Changed, &run).await;
         store.refuses(Write::Finish(with_scrapbook), Written::Changed, &run).await;
     }
-    end(store, &run, Ending::Suspended { message_count: 0 }).await;
+    end(store, &run, Ending::Suspended { message_count: 0, due: None }).await;
 }
 
 /// "A graceful hand-over: `Postponed`, due at once; the attempt is taken back", and crashes are neither counted nor forgotten.

@@ -1,5 +1,6 @@
 //! What cases start from: ordinary values, of which a case changes the one it is about.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Due, Timestamp};
@@ -35,7 +36,7 @@ pub(super) fn text(version: u32, word: &str) -> Payload {
 }
 
 pub(super) fn create(instance: &str, start: Start) -> Create {
-    Create { id: id(instance), start, version: 1, param: text(1, "param"), scrapbook: None }
+    Create::new(id(instance), start, 1, text(1, "param"))
 }
 
 /// The row that a create makes, with the times of the one that was read.
@@ -57,6 +58,9 @@ pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction 
         scrapbook: create.scrapbook.clone(),
         result: None,
         failure: None,
+        journal: create.journal.clone(),
+        reason: None,
+        saves: 0,
         message_count: 0,
         created_at: read.created_at,
         updated_at: read.updated_at,
@@ -64,21 +68,34 @@ pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction 
     }
 }
 
+/// The number of the next save: each is above all earlier ones.
+static NUMBER: AtomicI64 = AtomicI64::new(1);
+
 /// A save by the run that this row shows.
 pub(super) fn save(run: &StoredFunction, scrapbook: Payload) -> Save {
     let owner = run.owner.expect("a run has an owner");
-    Save { id: run.id.clone(), owner, epoch: run.epoch, scrapbook }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let scrapbook = Some(scrapbook);
+    Save { id: run.id.clone(), owner, epoch: run.epoch, number, scrapbook, journal: None }
 }
 
 /// The end of the run that this row shows.
 pub(super) fn finish(run: &StoredFunction, ending: Ending) -> Finish {
     let owner = run.owner.expect("a run has an owner");
-    Finish { id: run.id.clone(), owner, epoch: run.epoch, scrapbook: None, ending }
+    Finish::without_progress(run.id.clone(), owner, run.epoch, ending)
 }
 
 /// An edit by somebody who has read this row.
 pub(super) fn edit(row: &StoredFunction, transition: Transition) -> Edit {
-    Edit { id: row.id.clone(), epoch: row.epoch, param: None, scrapbook: None, transition }
+    Edit {
+        id: row.id.clone(),
+        epoch: row.epoch,
+        param: None,
+        scrapbook: None,
+        journal: None,
+        messages: None,
+        transition,
+    }
 }
 
 /// A delete by somebody who has read this row.
@@ -92,7 +109,7 @@ pub(super) fn endings() -> [Ending; 6] {
         Ending::Succeeded(text(1, "result")),
         Ending::Failed("{\"message\":\"no\"}".into()),
         Ending::Postponed(Due::After(HOUR)),
-        Ending::Suspended { message_count: 0 },
+        Ending::Suspended { message_count: 0, due: None },
         Ending::Released,
         Ending::Lost,
     ]

@@ -4,6 +4,7 @@ use super::given::{self, HOUR, TYPE, delete, edit, finish, save, text};
 use super::subject::Subject;
 use crate::clock::Due;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::record::StoredFunction;
 use crate::status::Status;
 use crate::store::{Ending, Save, Transition, Write, Written};
 
@@ -85,7 +86,7 @@ pub async fn a_save_on_what_does_not_run_loses(store: &Subject) {
     for status in [Status::Postponed, Status::Suspended, Status::Succeeded, Status::Failed] {
         let row = store.in_status(&status.to_string(), status).await;
         let owner = store.live().await;
-        let stray = Save { id: row.id.clone(), owner, epoch: row.epoch, scrapbook: text(9, "stray") };
+        let stray = save(&StoredFunction { owner: Some(owner), ..row.clone() }, text(9, "stray"));
         store.refuses(Write::Save(stray), Written::LostOwnership, &row).await;
     }
 }

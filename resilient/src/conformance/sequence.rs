@@ -59,8 +59,8 @@ impl Dice {
             0 => Ending::Succeeded(text(self.version(), word)),
             1 => Ending::Failed(format!("\"{word}\"")),
             2 | 3 => Ending::Postponed(self.due()),
-            4 => Ending::Suspended { message_count: 0 },
-            5 => Ending::Suspended { message_count: 1 },
+            4 => Ending::Suspended { message_count: 0, due: None },
+            5 => Ending::Suspended { message_count: 1, due: None },
             6 => Ending::Released,
             _ => Ending::Lost,
         }

@@ -198,7 +198,7 @@ impl Subject {
         let ending = match status {
             Status::Executing => return run,
             Status::Postponed => Ending::Postponed(Due::After(HOUR)),
-            Status::Suspended => Ending::Suspended { message_count: 0 },
+            Status::Suspended => Ending::Suspended { message_count: 0, due: None },
             Status::Succeeded => Ending::Succeeded(text(3, "old result")),
             Status::Failed => Ending::Failed("{\"message\":\"old failure\"}".into()),
         };

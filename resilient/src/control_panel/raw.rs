@@ -249,6 +249,8 @@ impl RawControlPanel {
             epoch: self.row.epoch,
             param: self.param.take(),
             scrapbook: self.scrapbook.take(),
+            journal: None,
+            messages: None,
             transition,
         };
         let written = self.engine.writer.write(Write::Edit(edit)).await?;

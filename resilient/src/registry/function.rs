@@ -7,6 +7,7 @@ use std::pin::Pin;
 use super::arg::{Arg, Env};
 use super::requirements::Requirements;
 use crate::codec::EncodeError;
+use crate::middleware::Retry;
 use crate::outcome::{Failure, IntoFailure, RawOutcome, Returned};
 use crate::payload::Payload;
 use crate::version::{DecodeError, ScrapbookState, VersionRange};
@@ -147,6 +148,10 @@ pub struct Registration {
     pub param: VersionRange,
     /// The versions of the scrapbook it can read, when it takes one.
     pub scrapbook: Option<VersionRange>,
+    /// The newest version of a scrapbook that it took once and does without now; 0 when it never took one.
+    pub dropped_scrapbook: u32,
+    /// When its failed runs are tried again.
+    pub retry: Option<Retry>,
     /// Names its dependencies.
     #[doc(hidden)]
     pub requires: fn(&mut Requirements),
@@ -156,6 +161,11 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// The newest version of a stored scrapbook that it can run with.
+    pub(crate) fn newest_scrapbook(&self) -> u32 {
+        self.scrapbook.map_or(self.dropped_scrapbook, |range| range.newest)
+    }
+
     /// Whether both stand for the same function: it may be registered by name and found again by discovery.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         (self.fn_path, self.file, self.line) == (other.fn_path, other.file, other.line)

@@ -9,6 +9,7 @@ use super::Runtime;
 use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
 use crate::lease::Lease;
 use crate::limited::Limited;
+use crate::middleware::{DynMiddleware, Middleware};
 use crate::registry::{self, Dependencies, Registration, Registry, ResilientFn};
 use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
@@ -24,6 +25,7 @@ pub struct Builder {
     registrations: Vec<Registration>,
     expected: Vec<String>,
     settings: Settings,
+    middleware: Vec<Arc<dyn DynMiddleware>>,
     functions: Vec<(String, FunctionSettings)>,
     reporter: Reporter,
     takes_work: bool,
@@ -47,6 +49,7 @@ impl Builder {
             registrations: Vec::new(),
             expected: Vec::new(),
             settings: Settings::default(),
+            middleware: Vec::new(),
             functions: Vec::new(),
             reporter: Reporter::default(),
             takes_work: true,
@@ -97,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// Wraps every run in this; what was added first is outermost.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middleware.push(Arc::new(middleware));
+        self
+    }
+
     /// Gives one function type settings of its own.
     #[must_use]
     pub fn function_settings<F: ResilientFn>(mut self, settings: FunctionSettings) -> Self {
@@ -135,6 +145,7 @@ impl Builder {
             registry,
             dependencies: Arc::new(self.dependencies),
             settings: self.settings,
+            middleware: self.middleware,
             functions: self.functions,
             runs: Arc::new(Runs::default()),
             lease: Lease::none(),

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Claimable, Create, Delete, Edit, Ending, Filter, Finish, Lifeline, Save, Start, Store, StoreError,
-    Transition, Write, Written,
+    After, Append, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Lifeline, Save, Start, Store,
+    StoreError, Transition, Write, Written,
 };
 use crate::clock::{Clock, Timestamp, TokioClock};
 use crate::id::{Epoch, FunctionId, ReplicaId};
-use crate::record::{LiveReplica, Replica, StoredFunction};
+use crate::record::{LiveReplica, NewMessage, Replica, StoredFunction, StoredMessage};
 use crate::status::Status;
 
 /// A store in the memory of this process.
@@ -37,6 +37,7 @@ pub struct InMemoryStore {
 #[derive(Debug, Default)]
 struct State {
     functions: BTreeMap<FunctionId, StoredFunction>,
+    messages: HashMap<FunctionId, Vec<StoredMessage>>,
     replicas: HashMap<ReplicaId, LiveReplica>,
 }
 
@@ -84,6 +85,19 @@ impl Store for InMemoryStore {
         let state = self.lock();
         let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         Ok(state.functions.values().filter(|row| matches(filter, row)).take(limit).cloned().collect())
+    }
+
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        let state = self.lock();
+        let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+        let after = |After { id, position }: &After| {
+            let all = state.messages.get(id).into_iter().flatten();
+            let found: Vec<_> =
+                all.filter(|message| message.position > *position).take(left).cloned().collect();
+            left -= found.len();
+            found
+        };
+        Ok(wanted.iter().map(after).collect())
     }
 
     async fn claim(
@@ -171,6 +185,7 @@ impl State {
             Write::Create(create) => self.create(create, now),
             Write::Save(save) => self.save(save, now),
             Write::Finish(finish) => self.finish(finish, now),
+            Write::Append(append) => self.append(append, now),
             Write::Edit(edit) => self.edit(edit, now),
             Write::Delete(delete) => self.delete(delete),
         }
@@ -197,13 +212,57 @@ impl State {
             scrapbook: create.scrapbook.clone(),
             result: None,
             failure: None,
+            journal: create.journal.clone(),
+            reason: None,
+            saves: 0,
             message_count: 0,
             created_at: now,
             updated_at: now,
             completed_at: None,
         };
         self.functions.insert(create.id.clone(), row);
+        self.add_messages(&create.id, &create.messages, now);
         Written::Done
+    }
+
+    /// Adds messages whose keys are new to an instance that is there; answers whether there were any.
+    fn add_messages(&mut self, id: &FunctionId, messages: &[NewMessage], now: Timestamp) -> bool {
+        let Some(row) = self.functions.get_mut(id) else { return false };
+        let stored = self.messages.entry(id.clone()).or_default();
+        let before = row.message_count;
+        for NewMessage { name, payload, key } in messages {
+            if stored.iter().any(|known| known.key == *key) {
+                continue;
+            }
+            row.message_count += 1;
+            let (name, payload, key) = (name.clone(), payload.clone(), key.clone());
+            stored.push(StoredMessage { position: row.message_count, name, payload, key, sent_at: now });
+        }
+        row.message_count > before
+    }
+
+    fn append(&mut self, append: &Append, now: Timestamp) -> Written {
+        let Some(row) = self.functions.get(&append.id) else { return Written::NotFound };
+        let has = |message: &NewMessage| {
+            let stored = self.messages.get(&append.id);
+            stored.is_some_and(|stored| stored.iter().any(|known| known.key == message.key))
+        };
+        if row.status == Status::Succeeded && !append.messages.iter().all(has) {
+            return Written::Completed;
+        }
+        if self.add_messages(&append.id, &append.messages, now) {
+            self.wake(&append.id, now);
+        }
+        Written::Done
+    }
+
+    /// Other messages are there: what waits for one is due.
+    fn wake(&mut self, id: &FunctionId, now: Timestamp) {
+        let Some(row) = self.functions.get_mut(id) else { return };
+        row.updated_at = now;
+        if row.status == Status::Suspended {
+            row.due_at = Some(now);
+        }
     }
 
     /// The instance, if this owner runs it at this epoch and has not fallen behind its scrapbook's version.
@@ -224,10 +283,11 @@ impl State {
     }
 
     fn save(&mut self, save: &Save, now: Timestamp) -> Written {
-        let Some(row) = self.owned(&save.id, save.owner, save.epoch, Some(&save.scrapbook)) else {
-            return Written::LostOwnership;
-        };
-        row.scrapbook = Some(save.scrapbook.clone());
+        let scrapbook = save.scrapbook.as_ref();
+        let row = self.owned(&save.id, save.owner, save.epoch, scrapbook);
+        let Some(row) = row.filter(|row| row.saves < save.number) else { return Written::LostOwnership };
+        row.saves = save.number;
+        row.keep(scrapbook, save.journal.as_ref());
         row.crashes = 0;
         row.updated_at = now;
         Written::Done
@@ -238,13 +298,11 @@ impl State {
         let Some(row) = self.owned(&finish.id, finish.owner, finish.epoch, scrapbook) else {
             return Written::LostOwnership;
         };
-        if matches!(finish.ending, Ending::Suspended { message_count } if message_count != row.message_count)
+        if matches!(finish.ending, Ending::Suspended { message_count, .. } if message_count != row.message_count)
         {
             return Written::Changed;
         }
-        if scrapbook.is_some() {
-            row.scrapbook = scrapbook.cloned();
-        }
+        row.keep(scrapbook, finish.journal.as_ref());
         row.crashes = match finish.ending {
             Ending::Lost => row.crashes.saturating_add(1),
             Ending::Released => row.crashes,
@@ -254,13 +312,14 @@ impl State {
             Ending::Succeeded(result) => row.succeed(result.clone(), now),
             Ending::Failed(failure) => row.fail(failure.clone(), now),
             Ending::Postponed(due) => row.wait(due.from_now(now), now),
-            Ending::Suspended { .. } => row.suspend(now),
+            Ending::Suspended { due, .. } => row.suspend(due.map(|due| due.from_now(now)), now),
             Ending::Released => {
                 row.attempts = row.attempts.saturating_sub(1);
                 row.wait(now, now);
             }
             Ending::Lost => row.wait(now, now),
         }
+        row.reason.clone_from(&finish.reason);
         Written::Done
     }
 
@@ -273,12 +332,13 @@ impl State {
         if row.epoch != edit.epoch {
             return Written::Changed;
         }
+        if edit.messages.as_ref().is_some_and(|replace| replace.message_count != row.message_count) {
+            return Written::Changed;
+        }
         if let Some(param) = &edit.param {
             row.param = param.clone();
         }
-        if let Some(scrapbook) = &edit.scrapbook {
-            row.scrapbook = Some(scrapbook.clone());
-        }
+        row.keep(edit.scrapbook.as_ref(), edit.journal.as_ref());
         row.crashes = 0;
         match &edit.transition {
             Transition::Keep if row.status == Status::Executing => row.wait(now, now),
@@ -287,6 +347,12 @@ impl State {
             Transition::Wait(due) => row.wait(due.from_now(now), now),
             Transition::Succeed(result) => row.succeed(result.clone(), now),
             Transition::Fail(failure) => row.fail(failure.clone(), now),
+        }
+        if let Some(replace) = &edit.messages {
+            row.message_count = 0;
+            self.messages.remove(&edit.id);
+            self.add_messages(&edit.id, &replace.messages, now);
+            self.wake(&edit.id, now);
         }
         Written::Done
     }
@@ -297,6 +363,7 @@ impl State {
             Some(row) if row.epoch != delete.epoch => Written::Changed,
             Some(_) => {
                 self.functions.remove(&delete.id);
+                self.messages.remove(&delete.id);
                 Written::Done
             }
         }
@@ -340,7 +407,7 @@ impl State {
     }
 
     fn release_dead(&mut self, now: Timestamp) -> u64 {
-        let Self { functions, replicas } = self;
+        let Self { functions, replicas, .. } = self;
         let mut released = 0;
         for row in functions.values_mut().filter(|row| row.status == Status::Executing) {
             let owner = row.owner.and_then(|owner| replicas.get(&owner));
@@ -369,11 +436,22 @@ impl StoredFunction {
         self.updated_at = now;
     }
 
+    /// Takes over what was given of the progress.
+    fn keep(&mut self, scrapbook: Option<&crate::payload::Payload>, journal: Option<&String>) {
+        if let Some(scrapbook) = scrapbook {
+            self.scrapbook = Some(scrapbook.clone());
+        }
+        if let Some(journal) = journal {
+            self.journal = Some(journal.clone());
+        }
+    }
+
     fn clear(&mut self, status: Status, now: Timestamp) {
         self.step(now);
         self.status = status;
         self.owner = None;
         self.due_at = None;
+        self.reason = None;
         self.result = None;
         self.failure = None;
         self.completed_at = None;
@@ -390,8 +468,9 @@ impl StoredFunction {
         self.due_at = Some(due);
     }
 
-    fn suspend(&mut self, now: Timestamp) {
+    fn suspend(&mut self, due: Option<Timestamp>, now: Timestamp) {
         self.clear(Status::Suspended, now);
+        self.due_at = due;
     }
 
     fn succeed(&mut self, result: crate::payload::Payload, now: Timestamp) {

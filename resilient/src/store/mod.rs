@@ -17,9 +17,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::memory::InMemoryStore;
-pub use self::write::{Create, Delete, Edit, Ending, Finish, Save, Start, Transition, Write, Written};
+pub use self::write::{
+    Append, Create, Delete, Edit, Ending, Finish, Replace, Save, Start, Transition, Write, Written,
+};
 use crate::id::{FunctionId, ReplicaId, TypeId};
-use crate::record::{LiveReplica, Replica, StoredFunction};
+use crate::record::{LiveReplica, Replica, StoredFunction, StoredMessage};
 use crate::status::Status;
 
 /// Where instances live.
@@ -75,6 +77,16 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// [`StoreError`] when the database is away or broken.
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError>;
+
+    /// Reads messages: for each instance those after a position, at most `limit` in all.
+    ///
+    /// The answer has the length of `wanted`, each part in the order of the positions. With fewer than `limit`
+    /// messages nothing was left out; else whoever asks again goes on after the last positions. The ids all differ.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError>;
 
     /// Takes work that is due: it becomes `Executing` under `replica`, with its epoch and its attempts one higher.
     ///
@@ -152,6 +164,15 @@ pub trait Lifeline: Send + fmt::Debug {
     ///
     /// [`StoreError`] when the database is away or broken.
     async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError>;
+}
+
+/// The messages of an instance after a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    /// The instance.
+    pub id: FunctionId,
+    /// The last position that is known already; 0 for all messages.
+    pub position: i64,
 }
 
 /// What a replica can run of one function: the claim's condition, evaluated by the store on columns.
@@ -249,6 +270,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
         (**self).list(filter).await
+    }
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        (**self).messages(wanted, limit).await
     }
     async fn claim(
         &self,

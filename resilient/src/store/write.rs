@@ -3,7 +3,7 @@
 use crate::clock::Due;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::payload::Payload;
-use crate::record::StoredFunction;
+use crate::record::{NewMessage, StoredFunction};
 
 /// One write on one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Write {
     Save(Save),
     /// The end of a run. Answers `Done`, `LostOwnership` or, for a suspension that a message overtook, `Changed`.
     Finish(Finish),
+    /// Messages for an instance. Answers `Done`, `NotFound` or `Completed`.
+    Append(Append),
     /// A change by a person or a tool. Answers `Done`, `Changed`, `NotFound` or, for a replica that is not alive, `LostOwnership`.
     Edit(Edit),
     /// The removal of an instance and all that belongs to it. Answers `Done`, `Changed` or `NotFound`.
@@ -27,6 +29,7 @@ impl Write {
             Self::Create(Create { id, .. })
             | Self::Save(Save { id, .. })
             | Self::Finish(Finish { id, .. })
+            | Self::Append(Append { id, .. })
             | Self::Edit(Edit { id, .. })
             | Self::Delete(Delete { id, .. }) => id,
         }
@@ -46,6 +49,17 @@ pub struct Create {
     pub param: Payload,
     /// Its first progress, when there is any.
     pub scrapbook: Option<Payload>,
+    /// What the framework notes about it, as JSON text of [`Journal`](crate::Journal).
+    pub journal: Option<String>,
+    /// Its first messages; of several with one key the first counts.
+    pub messages: Vec<NewMessage>,
+}
+
+impl Create {
+    /// Without progress, notes and messages.
+    pub fn new(id: FunctionId, start: Start, version: u32, param: Payload) -> Self {
+        Self { id, start, version, param, scrapbook: None, journal: None, messages: Vec::new() }
+    }
 }
 
 /// How a new instance starts.
@@ -57,7 +71,7 @@ pub enum Start {
     Waiting(Due),
 }
 
-/// Stores the scrapbook of a run, guarded by epoch and owner, and never with a version below the stored one.
+/// Stores the progress of a run, guarded by epoch and owner, and never with a scrapbook version below the stored one.
 ///
 /// The epoch stays; the count of crashes starts again from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +82,13 @@ pub struct Save {
     pub owner: ReplicaId,
     /// The epoch of the run.
     pub epoch: Epoch,
-    /// The progress.
-    pub scrapbook: Payload,
+    /// The number of this save, which becomes the stored one; it has to be above that. So a save that was given up
+    /// and lands late never overwrites one that came after it.
+    pub number: i64,
+    /// The progress; `None` leaves what is stored.
+    pub scrapbook: Option<Payload>,
+    /// What the framework notes; `None` leaves what is stored.
+    pub journal: Option<String>,
 }
 
 /// Ends a run, guarded by epoch and owner: the epoch is one higher, nobody owns it.
@@ -83,8 +102,19 @@ pub struct Finish {
     pub epoch: Epoch,
     /// The last progress; `None` leaves what is stored, and so does a version below the stored one, which loses the guard.
     pub scrapbook: Option<Payload>,
+    /// What the framework notes; `None` leaves what is stored.
+    pub journal: Option<String>,
+    /// Why it waits from now on, for people; cleared by the next change of its status.
+    pub reason: Option<String>,
     /// What comes after the run.
     pub ending: Ending,
+}
+
+impl Finish {
+    /// The end of a run that leaves data, notes and reason as they are stored.
+    pub fn without_progress(id: FunctionId, owner: ReplicaId, epoch: Epoch, ending: Ending) -> Self {
+        Self { id, owner, epoch, scrapbook: None, journal: None, reason: None, ending }
+    }
 }
 
 /// What comes after a run.
@@ -100,6 +130,8 @@ pub enum Ending {
     Suspended {
         /// How many messages the run knew of.
         message_count: i64,
+        /// When it becomes due although no message has arrived.
+        due: Option<Due>,
     },
     /// A graceful hand-over: `Postponed`, due at once; the attempt is taken back.
     Released,
@@ -120,8 +152,35 @@ pub struct Edit {
     pub param: Option<Payload>,
     /// A new scrapbook; `None` leaves it.
     pub scrapbook: Option<Payload>,
+    /// What the framework notes; `None` leaves it.
+    pub journal: Option<String>,
+    /// Other messages instead of all that there are, which makes due what is `Suspended` from then on; `None` leaves them.
+    pub messages: Option<Replace>,
     /// What becomes of it.
     pub transition: Transition,
+}
+
+/// Replaces all messages of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replace {
+    /// The count of messages that was read; the edit answers `Changed` when it is another one by now.
+    pub message_count: i64,
+    /// The new messages; they get the positions from 1 on, and their number becomes the count.
+    pub messages: Vec<NewMessage>,
+}
+
+/// Appends messages to an instance that has not succeeded.
+///
+/// A message whose key the instance has stored already is left out. If any are left, they get the positions that follow
+/// [`message_count`](StoredFunction::message_count), which grows by their number, and what is `Suspended` becomes due at
+/// once; all of that happens, or nothing. The epoch stays. When all keys are stored already, the answer is `Done`,
+/// whatever the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// The instance.
+    pub id: FunctionId,
+    /// The messages, in their order; of several with one key the first counts.
+    pub messages: Vec<NewMessage>,
 }
 
 /// What becomes of an edited instance.
@@ -163,4 +222,6 @@ pub enum Written {
     Changed,
     /// There is no such instance.
     NotFound,
+    /// The instance has succeeded: it reads no more messages, and none was stored.
+    Completed,
 }

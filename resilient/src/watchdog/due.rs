@@ -76,7 +76,7 @@ fn claimable(engine: &Engine, turn: usize) -> Vec<Claimable> {
             type_id: TypeId::from(registration.type_id),
             version: registration.version,
             param_version: registration.param.newest,
-            scrapbook_version: registration.scrapbook.map_or(0, |range| range.newest),
+            scrapbook_version: registration.newest_scrapbook(),
             limit: clamped(engine.max_running_of(kind).saturating_sub(taken)),
         }
     });
@@ -144,13 +144,8 @@ async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, row: StoredFunction) 
     );
     let (type_id, instance_id, epoch) = (&row.id.type_id, &row.id.instance_id, row.epoch);
     tracing::error!(%type_id, %instance_id, %epoch, crashes = row.crashes, "crash loop: failed without another run");
-    let finish = Finish {
-        id: row.id.clone(),
-        owner,
-        epoch,
-        scrapbook: None,
-        ending: Ending::Failed(failure_json(&Failure::new("crash loop", message))),
-    };
+    let ending = Ending::Failed(failure_json(&Failure::new("crash loop", message)));
+    let finish = Finish::without_progress(row.id.clone(), owner, epoch, ending);
     match engine.writer.write(Write::Finish(finish)).await {
         Ok(_) => engine.waiting.hint(&row.id),
         Err(error) => engine.reporter.report("finish", error),

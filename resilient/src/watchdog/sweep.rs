@@ -82,7 +82,7 @@ async fn suspects(engine: &Engine, me: ReplicaId) -> Result<Suspects, StoreError
 }
 
 async fn release(engine: &Engine, me: ReplicaId, id: &FunctionId, epoch: Epoch) -> Result<(), StoreError> {
-    let finish = Finish { id: id.clone(), owner: me, epoch, scrapbook: None, ending: Ending::Lost };
+    let finish = Finish::without_progress(id.clone(), me, epoch, Ending::Lost);
     engine.writer.write(Write::Finish(finish)).await?;
     let (type_id, instance_id) = (&id.type_id, &id.instance_id);
     tracing::warn!(%type_id, %instance_id, %epoch, "owned here without a run; it is due again");

@@ -14,6 +14,8 @@ pub(super) fn answer(write: &Write, row: Option<&StoredFunction>) -> Option<Writ
         Write::Create(create) => row.map(|row| created(create, row)),
         Write::Save(save) => row.map_or(Some(Written::LostOwnership), |row| saved(save, row)),
         Write::Finish(finish) => row.map_or(Some(Written::LostOwnership), |row| finished(finish, row)),
+        // Keys make it harmless to issue it again.
+        Write::Append(_) => row.is_none().then_some(Written::NotFound),
         Write::Edit(edit) => row.map_or(Some(Written::NotFound), |row| edited(edit, row)),
         Write::Delete(delete) => row.map_or(Some(Written::Done), |row| not_deleted(delete, row)),
     }
@@ -35,7 +37,7 @@ fn saved(save: &Save, row: &StoredFunction) -> Option<Written> {
     if row.owner != Some(save.owner) || row.epoch != save.epoch {
         return Some(Written::LostOwnership);
     }
-    (row.scrapbook.as_ref() == Some(&save.scrapbook)).then_some(Written::Done)
+    (row.saves >= save.number).then_some(Written::Done)
 }
 
 fn finished(finish: &Finish, row: &StoredFunction) -> Option<Written> {

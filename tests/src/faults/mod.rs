@@ -8,8 +8,10 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::{
+    Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
+};
 
 pub use self::plan::{Call, Fault};
 use self::plan::{Plan, Verdict};
@@ -147,6 +149,10 @@ impl Store for FaultyStore {
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
         self.plan.call(Call::List, self.inner.list(filter)).await
+    }
+
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        self.plan.call(Call::Messages, self.inner.messages(wanted, limit)).await
     }
 
     async fn claim(

@@ -13,6 +13,8 @@ pub enum Call {
     Get,
     /// `Store::list`.
     List,
+    /// `Store::messages`
+    Messages,
     /// `Store::claim`.
     Claim,
     /// `Store::release_dead`.

@@ -13,9 +13,7 @@ fn id(instance: &str) -> FunctionId {
 async fn create(store: &dyn Store, instance: &str) -> Result<Vec<Written>, StoreError> {
     let param = Payload { version: 1, body: "1".to_owned() };
     let start = Start::Waiting(Due::Now);
-    store
-        .write(&[Write::Create(Create { id: id(instance), start, version: 1, param, scrapbook: None })])
-        .await
+    store.write(&[Write::Create(Create::new(id(instance), start, 1, param))]).await
 }
 
 async fn exists(store: &dyn Store, instance: &str) -> bool {

@@ -6,8 +6,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::{
+    Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
+};
 
 pub use self::place::Kind;
 use self::place::Place;
@@ -89,6 +91,10 @@ impl Store for TestStore {
         self.store.list(filter).await
     }
 
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        self.store.messages(wanted, limit).await
+    }
+
     async fn claim(
         &self,
         replica: ReplicaId,
@@ -125,7 +131,7 @@ mod tests {
     async fn create(store: &TestStore) -> Written {
         let param = Payload { version: 1, body: "1".to_owned() };
         let id = FunctionId::new("Order", "1");
-        let create = Create { id, start: Start::Waiting(Due::Now), version: 1, param, scrapbook: None };
+        let create = Create::new(id, Start::Waiting(Due::Now), 1, param);
         store.write(&[Write::Create(create)]).await.expect("the store works").remove(0)
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use resilient::prelude::*;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::{
+    Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
+};
 use resilient_tests::faults::{Call, Fault};
 use resilient_tests::{FaultyStore, TestStore, eventually};
 use tokio::sync::watch;
@@ -103,6 +105,10 @@ impl Store for Counted {
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
         self.inner.list(filter).await
+    }
+
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        self.inner.messages(wanted, limit).await
     }
 
     async fn claim(

@@ -4,8 +4,10 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline, Write, Written};
-use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction};
+use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::{
+    Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
+};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::audit::Audit;
@@ -170,6 +172,12 @@ impl Store for Link {
         self.there("list", false).await?;
         let rows = self.audit.store().list(filter).await;
         self.back("list").await.and(rows)
+    }
+
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        self.there("messages", false).await?;
+        let messages = self.audit.store().messages(wanted, limit).await;
+        self.back("messages").await.and(messages)
     }
 
     async fn claim(

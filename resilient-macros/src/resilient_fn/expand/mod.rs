@@ -200,6 +200,8 @@ fn expand_registration(function: &Function, types: &Types) -> TokenStream {
                 line: ::core::line!(),
                 param: #param,
                 scrapbook: #scrapbook,
+                dropped_scrapbook: 0,
+                retry: ::core::option::Option::None,
                 requires: __requires,
                 run: __run,
             }

@@ -1,6 +1,12 @@
-//! What a run may know about itself.
+//! What a run may know about itself, and what it can ask for.
+
+mod notes;
+
+use std::sync::Arc;
 
 use tokio::sync::watch;
+
+pub(crate) use self::notes::Notes;
 
 use crate::id::{FunctionId, InstanceId, TypeId};
 
@@ -21,13 +27,19 @@ pub struct Context {
     /// Whether another run was begun before, also one whose attempt was taken back.
     resumed: bool,
     shutdown: watch::Receiver<bool>,
+    notes: Arc<Notes>,
 }
 
 impl Context {
     /// For the runtime.
     #[doc(hidden)]
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
-        Self { id, attempt, resumed: false, shutdown }
+        Self { id, attempt, resumed: false, shutdown, notes: Arc::default() }
+    }
+
+    /// For the runtime: the journal of the run.
+    pub(crate) fn with_notes(self, notes: Arc<Notes>) -> Self {
+        Self { notes, ..self }
     }
 
     /// For the runtime: whether the instance may have been begun before, whatever the attempt says.
@@ -64,6 +76,16 @@ impl Context {
     #[must_use]
     pub fn with_shutdown(self) -> Self {
         Self { shutdown: watch::channel(true).1, ..self }
+    }
+
+    /// For unit tests: what the next run would get: attempt and mode count on, and what this one has noted is there.
+    #[must_use]
+    pub fn next_run(&self) -> Self {
+        Self {
+            attempt: self.attempt.saturating_add(1),
+            notes: Arc::new(self.notes.next_run()),
+            ..self.clone()
+        }
     }
 
     /// The identity of the work.

@@ -1,0 +1,93 @@
+//! The end of a run: its outcome is stored, or what it owns is handed over.
+
+use std::time::Duration;
+
+use super::Claimed;
+use super::outcome::Outcome;
+use crate::backoff::Backoff;
+use crate::engine::Engine;
+use crate::events;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::store::{Ending, Finish, StoreError, Write, Written};
+
+/// Stores what a run came to, and tells those who wait for it.
+pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) {
+    let Outcome { mut ending, scrapbook, journal, mut reason, answer } = outcome;
+    let Claimed { ticket, owner, .. } = claimed;
+    let (id, epoch) = (ticket.id().clone(), ticket.epoch());
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    loop {
+        let finish = Finish {
+            id: id.clone(),
+            owner,
+            epoch,
+            scrapbook: scrapbook.clone(),
+            journal: journal.clone(),
+            reason: reason.clone(),
+            ending: ending.clone(),
+        };
+        let written = tokio::select! {
+            biased;
+            () = ticket.stopped() => return,
+            written = engine.writer.write(Write::Finish(finish)) => written,
+        };
+        match written {
+            Ok(Written::Done) => {
+                events::run_ended(&id, epoch, &ending);
+                wake(engine, &ending);
+                return ticket.end(answer);
+            }
+            // A message arrived between the last look and the suspension: run again at once.
+            Ok(Written::Changed) => (ending, reason) = (Ending::Released, None),
+            Ok(_) => return events::outcome_dropped(&id, epoch),
+            Err(error) => {
+                let transient = error.is_transient();
+                engine.reporter.report("finish", error);
+                // What the store cannot take now it will not take later; the sweep hands the instance over.
+                if !transient {
+                    return;
+                }
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+fn wake(engine: &Engine, ending: &Ending) {
+    match ending {
+        Ending::Postponed(due) => engine.wakes.at(*due),
+        Ending::Released | Ending::Lost => engine.wakes.now(),
+        Ending::Succeeded(_) | Ending::Failed(_) | Ending::Suspended { .. } => {}
+    }
+}
+
+/// Makes instances that this replica owns and does not run due at once, so that nobody has to wait for the end of its
+/// lease; answers how many.
+pub(crate) async fn hand_over(
+    engine: &Engine,
+    owner: ReplicaId,
+    left: Vec<(FunctionId, Epoch)>,
+) -> Result<usize, StoreError> {
+    let mut releases = Vec::with_capacity(left.len());
+    for (id, epoch) in left {
+        let finish = Finish::without_progress(id.clone(), owner, epoch, Ending::Released);
+        let writer = engine.writer.clone();
+        releases.push(tokio::spawn(async move {
+            let written = writer.write(Write::Finish(finish)).await?;
+            if written == Written::Done {
+                events::handed_over(&id, epoch);
+            }
+            Ok(written)
+        }));
+    }
+    let mut handed_over = 0;
+    let mut failed = None;
+    for release in releases {
+        match release.await {
+            Ok(Ok(written)) => handed_over += usize::from(written == Written::Done),
+            Ok(Err(error)) => failed = Some(error),
+            Err(_) => failed = Some(StoreError::permanent("a hand-over was lost")),
+        }
+    }
+    failed.map_or(Ok(handed_over), Err)
+}

@@ -1,0 +1,99 @@
+//! One run: from a claimed instance through middleware and body to its stored outcome.
+
+mod body;
+mod finish;
+mod outcome;
+mod saver;
+
+use std::sync::Arc;
+
+use self::body::Body;
+pub(crate) use self::finish::hand_over;
+use self::outcome::Outcome;
+use crate::engine::Engine;
+use crate::events;
+use crate::id::ReplicaId;
+use crate::middleware::{Invocation, Next};
+use crate::outcome::{Failure, RawOutcome};
+use crate::panics::caught;
+use crate::payload::Payload;
+use crate::record::StoredFunction;
+use crate::registry::Registration;
+use crate::runs::Ticket;
+
+tokio::task_local! {
+    /// Set inside a run: what a running function starts is still taken while the runtime drains.
+    static INSIDE: ();
+}
+
+/// Whether the caller is the body of a resilient function.
+pub(crate) fn is_inside_a_run() -> bool {
+    INSIDE.try_with(|()| ()).is_ok()
+}
+
+/// What is claimed and about to run: an instance that `owner` owns at the ticket's epoch.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) ticket: Ticket,
+    pub(crate) owner: ReplicaId,
+    pub(crate) registration: Registration,
+    pub(crate) attempt: u32,
+    pub(crate) param: Payload,
+    pub(crate) scrapbook: Option<Payload>,
+    pub(crate) journal: Option<String>,
+    pub(crate) saves: i64,
+    pub(crate) message_count: i64,
+}
+
+impl Claimed {
+    pub(crate) fn new(
+        ticket: Ticket,
+        owner: ReplicaId,
+        registration: Registration,
+        row: StoredFunction,
+    ) -> Self {
+        Self {
+            ticket,
+            owner,
+            registration,
+            attempt: row.attempts,
+            param: row.param,
+            scrapbook: row.scrapbook,
+            journal: row.journal,
+            saves: row.saves,
+            message_count: row.message_count,
+        }
+    }
+}
+
+/// Runs a claimed instance to its stored outcome, in this task.
+///
+/// It ends early, and writes nothing more, when the run is stopped or has lost ownership.
+pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
+    let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
+    claimed.ticket.own();
+    events::run_begins(&id, epoch, claimed.attempt);
+    let ended = tokio::select! {
+        biased;
+        () = claimed.ticket.stopped() => {
+            return events::run_stopped(&id, epoch);
+        }
+        ended = INSIDE.scope((), wrapped(engine, &claimed)) => ended,
+    };
+    finish::finish(engine, claimed, ended).await;
+    engine.waiting.hint(&id);
+    engine.wakes.place_free();
+}
+
+/// The body inside its middleware, and what it came to.
+async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
+    let body = match Body::new(engine, claimed) {
+        Ok(body) => body,
+        Err(failure) => return Outcome::failed(&failure, None),
+    };
+    let invocation = Invocation::new(body.context(), Arc::clone(body.notes()));
+    let middleware = engine.middleware_of(&claimed.registration);
+    let outcome = caught(Next::new(&middleware, &invocation, &body).run()).await;
+    let outcome = outcome.unwrap_or_else(|payload| RawOutcome::Failed(Failure::panic(payload)));
+    Outcome::check(engine, outcome, &body, claimed.message_count)
+}

@@ -1,0 +1,91 @@
+//! What a run came to, in the form in which it is stored.
+
+use std::time::SystemTime;
+
+use super::body::Body;
+use crate::answer::{Answer, failure_json};
+use crate::clock::Due;
+use crate::engine::Engine;
+use crate::invoke_error::InvokeError;
+use crate::outcome::{Failure, RawOutcome};
+use crate::payload::Payload;
+use crate::store::Ending;
+
+/// What a run came to, in the form in which it is stored.
+pub(super) struct Outcome {
+    pub(super) ending: Ending,
+    pub(super) scrapbook: Option<Payload>,
+    pub(super) journal: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) answer: Answer,
+}
+
+impl Outcome {
+    /// Turns what cannot be stored into a failure that says so.
+    pub(super) fn check(engine: &Engine, outcome: RawOutcome, body: &Body, message_count: i64) -> Self {
+        let scrapbook = body.left();
+        let outcome = storable(engine, outcome);
+        let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
+        let ended = match too_large {
+            None => Self::of(outcome, scrapbook, message_count),
+            Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
+        };
+        Self { journal: body.notes().changed(), reason: body.notes().reason(), ..ended }
+    }
+
+    fn of(outcome: RawOutcome, scrapbook: Option<Payload>, message_count: i64) -> Self {
+        match outcome {
+            RawOutcome::Success(result) => {
+                Self::new(Ending::Succeeded(result.clone()), scrapbook, Answer::Succeeded(result))
+            }
+            RawOutcome::Postpone(due) => {
+                Self::new(Ending::Postponed(due), scrapbook, Answer::Postponed(approximate(due)))
+            }
+            RawOutcome::Suspend => {
+                Self::new(Ending::Suspended { message_count, due: None }, scrapbook, Answer::Suspended)
+            }
+            RawOutcome::Failed(failure) => Self::failed(&failure, scrapbook),
+        }
+    }
+
+    pub(super) fn failed(failure: &Failure, scrapbook: Option<Payload>) -> Self {
+        Self::new(Ending::Failed(failure_json(failure)), scrapbook, Answer::Failed(failure.clone()))
+    }
+
+    fn new(ending: Ending, scrapbook: Option<Payload>, answer: Answer) -> Self {
+        Self { ending, scrapbook, journal: None, reason: None, answer }
+    }
+}
+
+fn storable(engine: &Engine, outcome: RawOutcome) -> RawOutcome {
+    let problem = match &outcome {
+        RawOutcome::Success(result) => engine.check_size("result", result).err().map(|err| err.to_string()),
+        RawOutcome::Postpone(due) => due.check().err().map(|err| err.to_string()),
+        RawOutcome::Suspend | RawOutcome::Failed(_) => None,
+    };
+    problem.map_or(outcome, |problem| RawOutcome::Failed(Failure::new(UNSTORABLE, problem)))
+}
+
+/// What is stored when the scrapbook cannot be: a failure of the run is not hidden by it.
+fn unsaved(outcome: RawOutcome, problem: &InvokeError) -> Failure {
+    match outcome {
+        RawOutcome::Failed(mut failure) => {
+            failure.sources.push(format!("besides, the scrapbook was not stored: {problem}"));
+            failure
+        }
+        _ => Failure::new(UNSTORABLE, problem.to_string()),
+    }
+}
+
+/// The type of such failures.
+const UNSTORABLE: &str = "outcome that cannot be stored";
+
+/// What the caller is told; the store's own clock decides.
+fn approximate(due: Due) -> SystemTime {
+    let now = SystemTime::now();
+    match due {
+        Due::Now => now,
+        Due::After(duration) => now.checked_add(duration).unwrap_or(now),
+        Due::At(time) => time.into(),
+    }
+}

@@ -1,0 +1,105 @@
+//! Stores the progress of one run.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Claimed;
+use crate::backoff::Backoff;
+use crate::engine::Engine;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::payload::Payload;
+use crate::scrapbook::{Progress, SaveError, Saver};
+use crate::store::{Save, Write, Written};
+
+/// Stores the progress of one run.
+///
+/// It knows the engine weakly: a scrapbook that user code keeps longer than its run must not keep the runtime alive.
+#[derive(Debug)]
+pub(super) struct RunSaver {
+    engine: Weak<Engine>,
+    id: FunctionId,
+    owner: ReplicaId,
+    epoch: Epoch,
+    /// The number of the last save. It is held until a save is answered: the store refuses numbers out of order.
+    number: tokio::sync::Mutex<i64>,
+    /// The scrapbook as it is stored.
+    latest: Mutex<Option<Payload>>,
+}
+
+impl RunSaver {
+    pub(super) fn new(engine: &Arc<Engine>, claimed: &Claimed) -> Self {
+        Self {
+            engine: Arc::downgrade(engine),
+            id: claimed.ticket.id().clone(),
+            owner: claimed.owner,
+            epoch: claimed.ticket.epoch(),
+            number: tokio::sync::Mutex::new(claimed.saves),
+            latest: Mutex::new(claimed.scrapbook.clone()),
+        }
+    }
+
+    /// The scrapbook as it is stored.
+    pub(super) fn latest(&self) -> Option<Payload> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn lost(&self) -> SaveError {
+        SaveError::LostOwnership { id: self.id.clone() }
+    }
+
+    async fn write(&self, engine: &Engine, save: &Save) -> Result<(), SaveError> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        loop {
+            match engine.writer.write(Write::Save(save.clone())).await {
+                Ok(Written::Done) => {
+                    let (type_id, instance_id, epoch) = (&self.id.type_id, &self.id.instance_id, self.epoch);
+                    tracing::trace!(%type_id, %instance_id, %epoch, "scrapbook saved");
+                    return Ok(());
+                }
+                Ok(_) => {
+                    // The body may ignore the error; what it does from here on is dropped with it.
+                    engine.runs.stop_one(&self.id, self.epoch);
+                    return Err(self.lost());
+                }
+                Err(error) if error.is_transient() => {
+                    engine.reporter.report("save", error);
+                    backoff.wait().await;
+                }
+                Err(error) => return Err(SaveError::Store { problem: error.to_string() }),
+            }
+        }
+    }
+}
+
+fn check_size(engine: &Engine, field: &'static str, bytes: usize) -> Result<(), SaveError> {
+    let limit = engine.settings.max_payload;
+    if bytes > limit { Err(SaveError::TooLarge { field, bytes, limit }) } else { Ok(()) }
+}
+
+#[async_trait]
+impl Saver for RunSaver {
+    async fn save(&self, progress: Progress) -> Result<(), SaveError> {
+        let Some(engine) = self.engine.upgrade() else { return Err(self.lost()) };
+        let Progress { scrapbook, journal } = progress;
+        check_size(&engine, "scrapbook", scrapbook.as_ref().map_or(0, |payload| payload.body.len()))?;
+        check_size(&engine, "journal", journal.as_ref().map_or(0, String::len))?;
+        let mut number = self.number.lock().await;
+        // A save whose caller goes away is carried out all the same, so its number is used up at once.
+        *number = number.saturating_add(1);
+        let save = Save {
+            id: self.id.clone(),
+            owner: self.owner,
+            epoch: self.epoch,
+            number: *number,
+            scrapbook: scrapbook.clone(),
+            journal,
+        };
+        self.write(&engine, &save).await?;
+        if scrapbook.is_some() {
+            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = scrapbook;
+        }
+        Ok(())
+    }
+}

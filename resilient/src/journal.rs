@@ -1,0 +1,127 @@
+//! What the framework notes about an instance, beside what its author keeps in the scrapbook.
+//!
+//! It is stored with the instance, as JSON text, so that every later run knows it, on any replica, and a person can read
+//! it. Names in it were chosen by the function's author: the name of a timer, of a call, of a header.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::clock::Timestamp;
+use crate::guard::{AtLeastOnce, AtMostOnce};
+
+/// What the framework notes about an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Journal {
+    /// What middleware noted when the instance was started.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// When the timers end that runs have reached.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timers: BTreeMap<String, Timestamp>,
+    /// The calls of [`Context::once`](crate::Context::once).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub once: BTreeMap<String, AtMostOnce<Json>>,
+    /// The calls of [`Context::at_least_once`](crate::Context::at_least_once).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_least_once: BTreeMap<String, AtLeastOnce<Json>>,
+    /// The messages that the last run could not read, by their positions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dead_letters: BTreeMap<i64, DeadLetter>,
+    /// How many runs in a row have failed and were tried again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_tries: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// A message that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The name of the message.
+    pub name: String,
+    /// What the reader said.
+    pub reason: String,
+}
+
+/// A value as JSON text, kept as it was written.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// The text.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    /// A text that is known to be JSON.
+    ///
+    /// # Errors
+    ///
+    /// It is not JSON.
+    pub fn new(text: String) -> serde_json::Result<Self> {
+        RawValue::from_string(text).map(Self)
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Json {}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Journal {
+    /// Reads the stored text; without one nothing is noted.
+    ///
+    /// # Errors
+    ///
+    /// It is not what this code writes: newer code did, or somebody edited it.
+    pub fn read(stored: Option<&str>) -> serde_json::Result<Self> {
+        stored.map_or_else(|| Ok(Self::default()), serde_json::from_str)
+    }
+
+    /// The text to be stored, unless there is nothing to note.
+    pub fn text(&self) -> Option<String> {
+        if *self == Self::default() {
+            return None;
+        }
+        // Maps of text to text, numbers and JSON always have a JSON form.
+        serde_json::to_string(self).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_is_read_back() {
+        let mut journal = Journal::default();
+        assert_eq!(journal.text(), None);
+        journal.headers.insert("correlation-id".to_owned(), "c-1".to_owned());
+        journal.timers.insert("reminder".to_owned(), Timestamp::from_micros(7));
+        let done = AtMostOnce::Done(Json::new("[1.10, 2]".to_owned()).unwrap());
+        journal.once.insert("reserve".to_owned(), done);
+        journal.once.insert("ship".to_owned(), AtMostOnce::Started);
+        journal.dead_letters.insert(3, DeadLetter { name: "Paid".to_owned(), reason: "no".to_owned() });
+        let text = journal.text().unwrap();
+        assert!(text.contains(r#""once":{"reserve":{"done":[1.10, 2]},"ship":"started"}"#), "{text}");
+        assert_eq!(Journal::read(Some(&text)).unwrap(), journal);
+        assert_eq!(Journal::read(None).unwrap(), Journal::default());
+    }
+}
