@@ -62,7 +62,11 @@ pub trait Versioned: Serialize + DeserializeOwned + Send + Sync + 'static {
     label = "needs `#[derive(Scrapbook)]`",
     note = "declare it with `#[derive(Default, Serialize, Deserialize, Scrapbook)]` and `#[scrapbook(version = 1)]`"
 )]
-pub trait ScrapbookState: Versioned + Default {}
+pub trait ScrapbookState: Versioned + Default {
+    /// For the derive: its fields, each with its offset in bytes, so that a guard can be called by its name.
+    #[doc(hidden)]
+    const FIELDS: &'static [(&'static str, usize)] = &[];
+}
 
 /// The state of a function that takes no scrapbook; it is never stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

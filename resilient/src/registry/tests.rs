@@ -14,6 +14,8 @@ fn function(type_id: &'static str, version: u32, fn_path: &'static str) -> Regis
         line: 7,
         param: VersionRange::FIRST,
         scrapbook: None,
+        dropped_scrapbook: 0,
+        retry: None,
         requires: |_| {},
         run: |_| Box::pin(async { Finished::before(Failure::new("test", "never run")) }),
     }

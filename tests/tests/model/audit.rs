@@ -109,6 +109,7 @@ impl Audit {
                 owned(*owner, *epoch) && epochs(after) > Some(*epoch)
             }
             Write::Edit(Edit { epoch, .. }) => epochs(before) == Some(*epoch) && epochs(after) > Some(*epoch),
+            Write::Append(_) => epochs(after) == epochs(before),
             Write::Delete(Delete { epoch, .. }) => epochs(before) == Some(*epoch) && after.is_none(),
         };
         self.expect(holds, || format!("the guard did not hold: {}", context()));
