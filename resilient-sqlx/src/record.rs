@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use resilient::store::{After, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
-use resilient::{Due, Filter, FunctionId, NewMessage, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp};
+use resilient::{
+    Due, Filter, FunctionId, NewMessage, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp,
+};
 use sqlx::query::Query;
 use sqlx::{Database, Encode, Type};
 

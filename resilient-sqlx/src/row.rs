@@ -176,7 +176,9 @@ pub(crate) fn functions<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<StoredF
 }
 
 /// All messages of some rows, each with its instance.
-pub(crate) fn messages<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
+pub(crate) fn messages<'r, R: Columns<'r>>(
+    rows: &'r [R],
+) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
     rows.iter().map(|row| Ok((Reader(row).id()?, Reader(row).message()?))).collect()
 }
 

@@ -54,7 +54,10 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
          scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
          journal = coalesce(i.journal, f.journal)",
     ),
-    ("{not_behind}", "coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0)"),
+    (
+        "{not_behind}",
+        "coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0)",
+    ),
     ("{next_epoch}", "{least}(f.epoch, 9223372036854775806) + 1"),
     // Nothing, when there is no distance either.
     (
@@ -173,8 +176,10 @@ pub(crate) const ADD: Shape = Shape {
 };
 
 /// All messages of instances that are locked.
-pub(crate) const CLEAR: Shape =
-    Shape { columns: Columns("in_type text, in_id text"), template: "{rows}{clear} returning type_id, instance_id" };
+pub(crate) const CLEAR: Shape = Shape {
+    columns: Columns("in_type text, in_id text"),
+    template: "{rows}{clear} returning type_id, instance_id",
+};
 
 /// The messages of instances after a position, at most `most` in all.
 pub(crate) const MESSAGES: Shape = Shape {

@@ -231,7 +231,10 @@ mod tests {
         for (_, sql) in keyed.flat_map(|statement| &statement.sizes) {
             let plan = plan(sql).await;
             assert!(plan.contains("(type_id=? AND instance_id=?"), "{plan}");
-            assert!(!plan.contains("SCAN f") && !plan.contains("SCAN m") && !plan.contains("AUTOMATIC"), "{plan}");
+            assert!(
+                !plan.contains("SCAN f") && !plan.contains("SCAN m") && !plan.contains("AUTOMATIC"),
+                "{plan}"
+            );
         }
     }
 
