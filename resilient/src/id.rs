@@ -94,7 +94,8 @@ impl fmt::Display for FunctionId {
     }
 }
 
-fn check_text(field: &'static str, text: &str) -> Result<(), IdError> {
+/// Whether every store can keep a text that is a name.
+pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty { field });
     }

@@ -166,7 +166,7 @@ pub use self::context::{Context, Mode};
 pub use self::control_panel::{ControlPanel, RawControlPanel};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};
-pub use self::guard::{AtLeastOnce, AtMostOnce};
+pub use self::guard::{AtLeastOnce, AtMostOnce, Guarded, UnknownOutcome};
 pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, ReplicaId, TypeId};
 pub use self::invoke_error::InvokeError;
 pub use self::journal::{DeadLetter, Journal, Json};
@@ -176,7 +176,7 @@ pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
-pub use self::scrapbook::{SaveError, Scrapbook};
+pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
 pub use self::settings::{FunctionSettings, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};
@@ -187,8 +187,8 @@ pub use self::version::{
 /// What user code imports.
 pub mod prelude {
     pub use crate::{
-        Context, ControlPanel, Dep, InMemoryStore, InvokeError, Mode, Outcome, Postpone, ResilientFn,
-        Runtime, Scrapbook, Settings, Status, Versioned, resilient_fn,
+        AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, InMemoryStore, InvokeError, Mode, Outcome,
+        Postpone, ResilientFn, Runtime, Scrapbook, Settings, Status, Versioned, resilient_fn,
     };
 }
 
