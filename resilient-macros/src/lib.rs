@@ -17,8 +17,9 @@ use proc_macro::TokenStream;
 /// Makes an `async fn` run to its end, whatever crashes.
 ///
 /// The function stays exactly as it is written and can be called as before, for example in a unit test. Beside it
-/// stands a type of the same name with its handles: `invoke`, `schedule`, `schedule_at`, `schedule_in`, `reinvoke`,
-/// `control_panel` and `completion`. It implements `resilient::ResilientFn`.
+/// stands a type of the same name with its handles: `invoke`, `invoke_with`, `schedule`, `schedule_with`,
+/// `schedule_at`, `schedule_in`, `send`, `send_all`, `reinvoke`, `control_panel` and `completion`. It implements
+/// `resilient::ResilientFn`.
 ///
 /// # Arguments
 ///

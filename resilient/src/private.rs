@@ -11,8 +11,7 @@ pub use crate::version::{
     DecodeError, Output, Param, ScrapbookState, UnversionedFallback, VersionProbe, Versioned, decode_exact,
     out_of_range, upgrade_step,
 };
-pub use crate::{ControlPanel, InstanceId, InvokeError, Runtime};
-pub use crate::{Message, Messages};
+pub use crate::{ControlPanel, InstanceId, InvokeError, Message, Messages, Outgoing, Runtime};
 pub use inventory;
 pub use serde;
 
