@@ -106,6 +106,15 @@ impl Journal {
         stored.map_or_else(|| Ok(Self::default()), serde_json::from_str)
     }
 
+    /// The text to be stored when a person lets the instance run again, unless it stays: tries count anew.
+    ///
+    /// What this code cannot read stays as it is.
+    pub(crate) fn begun_anew(stored: Option<&str>) -> Option<String> {
+        let journal = Self::read(stored).ok().filter(|journal| journal.failed_tries > 0)?;
+        // An emptied journal is stored as one, for `None` would leave the old one.
+        Some(Self { failed_tries: 0, ..journal }.text().unwrap_or_else(|| "{}".to_owned()))
+    }
+
     /// The text to be stored, unless there is nothing to note.
     pub fn text(&self) -> Option<String> {
         if *self == Self::default() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
-pub(crate) use self::send::{messages, send};
+pub(crate) use self::send::{message, messages, send};
 
 use crate::answer::Answer;
 use crate::clock::Due;
@@ -15,12 +15,13 @@ use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::invocation::{self, Claimed};
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::{Registration, ResilientFn};
 use crate::runs::{Ended, Ticket};
 use crate::status::Status;
-use crate::store::{Edit, Start, StoreError, Transition, Write, Written};
+use crate::store::{Edit, Replace, Start, StoreError, Transition, Write, Written};
 use crate::version::DecodeError;
 use crate::waiting::Until;
 
@@ -142,10 +143,20 @@ pub(crate) async fn read(engine: &Engine, id: &FunctionId) -> Result<StoredFunct
 }
 
 /// A change that goes together with a new run, in one compare-and-set.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     pub(crate) param: Option<Payload>,
     pub(crate) scrapbook: Option<Payload>,
+    pub(crate) journal: Option<String>,
+    pub(crate) messages: Option<Replace>,
+}
+
+impl Changes {
+    /// The write that stores them, with what becomes of the instance.
+    pub(crate) fn edit(self, id: &FunctionId, epoch: Epoch, transition: Transition) -> Edit {
+        let Self { param, scrapbook, journal, messages } = self;
+        Edit { id: id.clone(), epoch, param, scrapbook, journal, messages, transition }
+    }
 }
 
 /// Runs an instance again, as it was read and with these changes, if nobody changed it meanwhile.
@@ -178,17 +189,12 @@ async fn claim_and_run(
     changes: Changes,
 ) -> Result<(), InvokeError> {
     let owner = owner_of(&engine, registration, &ticket).await?;
-    let Changes { param, scrapbook } = changes;
-    let edit = Edit {
-        id: row.id.clone(),
-        epoch: row.epoch,
-        param: param.clone(),
-        scrapbook: scrapbook.clone(),
-        journal: None,
-        messages: None,
-        transition: Transition::Run(owner),
-    };
+    let journal = changes.journal.or_else(|| Journal::begun_anew(row.journal.as_deref()));
+    let changes = Changes { journal, ..changes };
+    let edit = changes.clone().edit(&row.id, row.epoch, Transition::Run(owner));
     check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
+    let Changes { param, scrapbook, journal, messages } = changes;
+    let message_count = messages.and_then(|replace| i64::try_from(replace.messages.len()).ok());
     let claimed = Claimed {
         ticket,
         owner,
@@ -196,9 +202,9 @@ async fn claim_and_run(
         attempt: row.attempts.saturating_add(1),
         param: param.unwrap_or(row.param),
         scrapbook: scrapbook.or(row.scrapbook),
-        journal: row.journal,
+        journal: journal.or(row.journal),
         saves: row.saves,
-        message_count: row.message_count,
+        message_count: message_count.unwrap_or(row.message_count),
     };
     invocation::run(&engine, claimed).await;
     Ok(())
