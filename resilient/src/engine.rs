@@ -45,6 +45,8 @@ pub(crate) struct Engine {
     /// What wraps every run, the outermost first.
     pub(crate) middleware: Vec<Arc<dyn DynMiddleware>>,
     pub(crate) functions: Vec<(String, FunctionSettings)>,
+    /// Whether it takes work that is due; a tool does not.
+    pub(crate) takes_work: bool,
     pub(crate) runs: Arc<Runs>,
     pub(crate) lease: Lease,
     /// Held while work is claimed.
