@@ -6,6 +6,7 @@
 //! - `schedule`: work that is stored and run elsewhere or later, at a time, after a delay, and long delays in virtual time.
 //! - `outcomes`: what is stored of a run, how it learns that it has lost its instance, and running again.
 //! - `failures`: panics, and errors with all their causes.
+//! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
@@ -32,6 +33,7 @@ mod control_panel;
 mod crash;
 mod events;
 mod failures;
+mod guards;
 mod invoke;
 mod outcomes;
 mod postpone;
