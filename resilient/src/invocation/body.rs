@@ -1,6 +1,7 @@
 //! The body of the function, as the innermost of all that wraps a run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -28,6 +29,8 @@ pub(super) struct Body {
     dependencies: Arc<Dependencies>,
     /// The scrapbook that the last time has left, to be stored with the outcome.
     left: Mutex<Option<Payload>>,
+    /// Whether it was begun in this run.
+    begun: AtomicBool,
 }
 
 impl Body {
@@ -50,6 +53,7 @@ impl Body {
             saver,
             dependencies: Arc::clone(&engine.dependencies),
             left: Mutex::default(),
+            begun: AtomicBool::new(false),
         })
     }
 
@@ -63,7 +67,17 @@ impl Body {
 
     /// The scrapbook to be stored with the outcome.
     pub(super) fn left(&self) -> Option<Payload> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_left().clone()
+    }
+
+    fn lock_left(&self) -> MutexGuard<'_, Option<Payload>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The context of the body that begins now: what middleware repeats is no first run.
+    fn next_context(&self) -> Context {
+        let context = self.context.clone();
+        if self.begun.swap(true, Ordering::Relaxed) { context.after_other_runs(true) } else { context }
     }
 }
 
@@ -71,11 +85,14 @@ impl Body {
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
         self.notes.begin();
+        // Taken, because middleware may drop this run of the body: what was left before it would then be stored over
+        // what it has saved.
+        let left = self.lock_left().take();
         let env = Env {
             param: self.param.clone(),
-            scrapbook: self.left().or_else(|| self.saver.latest()),
+            scrapbook: left.or_else(|| self.saver.latest()),
             saver: Some(Arc::clone(&self.saver) as _),
-            context: self.context.clone(),
+            context: self.next_context(),
             dependencies: Arc::clone(&self.dependencies),
         };
         let finished = caught((self.registration.run)(env)).await.unwrap_or_else(|payload| Finished {
@@ -83,7 +100,7 @@ impl Innermost for Body {
             scrapbook: None,
         });
         // After a panic the last save counts.
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = finished.scrapbook;
+        *self.lock_left() = finished.scrapbook;
         finished.outcome
     }
 }
