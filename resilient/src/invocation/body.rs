@@ -31,6 +31,8 @@ pub(super) struct Body {
     left: Mutex<Option<Payload>>,
     /// Whether it was begun in this run.
     begun: AtomicBool,
+    /// Whether it was begun with a scrapbook that is not stored yet.
+    repeated: AtomicBool,
 }
 
 impl Body {
@@ -54,6 +56,7 @@ impl Body {
             dependencies: Arc::clone(&engine.dependencies),
             left: Mutex::default(),
             begun: AtomicBool::new(false),
+            repeated: AtomicBool::new(false),
         })
     }
 
@@ -67,7 +70,8 @@ impl Body {
 
     /// The scrapbook to be stored with the outcome.
     pub(super) fn left(&self) -> Option<Payload> {
-        self.lock_left().clone()
+        let kept = || self.repeated.load(Ordering::Relaxed).then(|| self.saver.latest()).flatten();
+        self.lock_left().clone().or_else(kept)
     }
 
     fn lock_left(&self) -> MutexGuard<'_, Option<Payload>> {
@@ -85,12 +89,14 @@ impl Body {
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
         self.notes.begin();
-        // Taken, because middleware may drop this run of the body: what was left before it would then be stored over
-        // what it has saved.
-        let left = self.lock_left().take();
+        if let Some(left) = self.lock_left().take() {
+            // It is what counts from here on, until the next save: the body may panic or be dropped.
+            self.saver.keep(left);
+            self.repeated.store(true, Ordering::Relaxed);
+        }
         let env = Env {
             param: self.param.clone(),
-            scrapbook: left.or_else(|| self.saver.latest()),
+            scrapbook: self.saver.latest(),
             saver: Some(Arc::clone(&self.saver) as _),
             context: self.next_context(),
             dependencies: Arc::clone(&self.dependencies),
@@ -99,7 +105,7 @@ impl Innermost for Body {
             outcome: RawOutcome::Failed(Failure::panic(payload)),
             scrapbook: None,
         });
-        // After a panic the last save counts.
+        // After a panic the last save counts, or what was left before it.
         *self.lock_left() = finished.scrapbook;
         finished.outcome
     }

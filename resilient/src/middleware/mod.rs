@@ -105,9 +105,9 @@ pub trait Middleware: Send + Sync + 'static {
     ///   get [`InvokeError::Decode`](crate::InvokeError::Decode) when it does not fit. The scrapbook is stored as the
     ///   body left it.
     /// - It may run `next` again, one time after the other. Each time the body begins from its top, with the scrapbook as
-    ///   it was left, or as it was last saved after a panic; the context says [`Mode::Retry`](crate::Mode::Retry) then,
+    ///   it was left, or after a panic as it was last saved in that time; the context says [`Mode::Retry`](crate::Mode::Retry) then,
     ///   with the same attempt.
-    /// - It may drop what `next` returned, as a timeout does. The body ends where it is, and the last save counts.
+    /// - It may drop what `next` returned, as a timeout does. The body ends where it is, as in a panic.
     ///
     /// # Cancellation
     ///
