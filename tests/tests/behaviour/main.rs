@@ -18,7 +18,10 @@
 //! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
-//! - `versions`: old and new code on the same data, and versions of a function side by side.
+//! - `versions`: old and new code on the same data.
+//! - `scrapbooks`: a scrapbook is added to a function, and dropped.
+//! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
+//! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -38,7 +41,10 @@ mod postpone;
 mod raw_panel;
 mod retry;
 mod schedule;
+mod scrapbooks;
 mod settings;
 mod shutdown;
+mod side_by_side;
 mod startup;
+mod unreadable;
 mod versions;
