@@ -82,8 +82,10 @@ fn who_is_not_shown_everywhere_says_why() {
         })
         .collect();
     let given: BTreeSet<_> = behaviours.into_iter().filter_map(|behaviour| behaviour.reason).collect();
-    problems.extend(given.symmetric_difference(&reasons).map(|reason| {
-        format!("the reason `[^{reason}]` is given below and used above, or it is a slip of the pen")
-    }));
+    problems.extend(
+        given
+            .symmetric_difference(&reasons)
+            .map(|reason| format!("the reason `[^{reason}]` has to be used in a table and defined below")),
+    );
     expect_none(&problems);
 }

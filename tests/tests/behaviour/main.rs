@@ -16,6 +16,7 @@
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `versions`: old and new code on the same data, and versions of a function side by side.
+//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -27,6 +28,7 @@ mod cancel;
 mod common;
 mod control_panel;
 mod crash;
+mod data;
 mod events;
 mod failures;
 mod invoke;
