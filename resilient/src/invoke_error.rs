@@ -57,7 +57,13 @@ pub enum InvokeError {
         /// The instance.
         id: FunctionId,
     },
-    /// The id cannot be stored.
+    /// The instance has succeeded, so it reads no more messages.
+    #[error("`{id}` has succeeded and reads no more messages")]
+    Completed {
+        /// The instance.
+        id: FunctionId,
+    },
+    /// The id, or the name or the key of a message, cannot be stored.
     #[error(transparent)]
     Id(#[from] IdError),
     /// The time cannot be stored.
@@ -66,7 +72,7 @@ pub enum InvokeError {
     /// The value cannot be stored.
     #[error("the {field} cannot be stored")]
     Encode {
-        /// `parameter`, `scrapbook` or `result`.
+        /// `parameter`, `scrapbook`, `result` or `message`.
         field: &'static str,
         /// What is wrong with it.
         source: EncodeError,
@@ -74,7 +80,7 @@ pub enum InvokeError {
     /// The text is not JSON.
     #[error("the {field} is not JSON: {problem}")]
     NotJson {
-        /// `parameter`, `scrapbook` or `result`.
+        /// `parameter`, `scrapbook`, `result` or `message`.
         field: &'static str,
         /// What the reader says, with the place in the text.
         problem: String,
@@ -82,7 +88,7 @@ pub enum InvokeError {
     /// The value is too large to be stored.
     #[error("the {field} has {bytes} bytes; at most {limit} are kept, see `Settings::max_payload`")]
     TooLarge {
-        /// `parameter`, `scrapbook` or `result`.
+        /// `parameter`, `scrapbook`, `result` or `message`.
         field: &'static str,
         /// Its size.
         bytes: usize,
@@ -92,7 +98,7 @@ pub enum InvokeError {
     /// The stored value cannot be read by this code.
     #[error("the stored {field} cannot be read")]
     Decode {
-        /// `parameter`, `scrapbook` or `result`.
+        /// `parameter`, `scrapbook`, `result` or `message`.
         field: &'static str,
         /// What is wrong with it.
         source: DecodeError,

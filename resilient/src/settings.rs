@@ -94,7 +94,7 @@ setters! {
     /// How many owners an instance may lose one after the other without progress; with one more it fails as a `crash
     /// loop`. Default 5.
     max_crashes: u32,
-    /// The most bytes of JSON of one parameter, scrapbook or result. Default 1 MiB, at most 15 MiB.
+    /// The most bytes of JSON of one parameter, scrapbook, result or message. Default 1 MiB, at most 15 MiB.
     max_payload: usize,
     /// The most writes in one transaction. Default 500.
     max_batch: usize,

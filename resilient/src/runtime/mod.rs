@@ -1,6 +1,7 @@
 //! The runtime: what user code starts, calls and shuts down.
 
 mod builder;
+mod messages;
 mod shutdown;
 
 use std::fmt;
@@ -9,15 +10,14 @@ use std::time::{Duration, SystemTime};
 
 pub use self::builder::{Builder, StartError};
 pub use self::shutdown::Shutdown;
-use crate::calls::{self, Changes};
+use crate::calls::{self, Changes, Instance};
 use crate::clock::{Due, Timestamp};
 use crate::control_panel::{ControlPanel, RawControlPanel};
 use crate::engine::{Engine, Stage};
 use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
 use crate::invoke_error::InvokeError;
-use crate::payload::Payload;
 use crate::record::{LiveReplica, StoredFunction};
-use crate::registry::{Registration, ResilientFn};
+use crate::registry::ResilientFn;
 use crate::store::{Filter, Store, StoreError};
 use crate::watchdog::Heart;
 
@@ -124,9 +124,7 @@ impl Runtime {
         id: impl Into<InstanceId>,
         param: F::Param,
     ) -> Result<F::Output, InvokeError> {
-        let id = function_id::<F>(id);
-        let (registration, param) = self.prepare::<F>(&param)?;
-        calls::typed::<F>(calls::invoke(self.engine(), registration, id, param).await?)
+        self.invoke_with::<F>(id, param, []).await
     }
 
     /// Stores an instance that any replica runs at once; it returns when the instance is stored.
@@ -182,9 +180,7 @@ impl Runtime {
         param: &F::Param,
         due: Due,
     ) -> Result<(), InvokeError> {
-        let id = function_id::<F>(id);
-        let (registration, param) = self.prepare::<F>(param)?;
-        calls::schedule(self.engine(), registration, id, param, due).await
+        calls::schedule(self.engine(), self.instance::<F>(id, param)?, due).await
     }
 
     /// Waits for the result of an instance, through postponements, wherever it runs.
@@ -278,10 +274,12 @@ impl Runtime {
         shutdown::shutdown(self.engine(), &self.core.heart).await
     }
 
-    fn prepare<F: ResilientFn>(&self, param: &F::Param) -> Result<(Registration, Payload), InvokeError> {
+    /// An instance without messages, about to be stored.
+    fn instance<F: ResilientFn>(&self, id: InstanceId, param: &F::Param) -> Result<Instance, InvokeError> {
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
         let param = F::encode_param(param);
-        Ok((registration, param.map_err(|source| InvokeError::Encode { field: "parameter", source })?))
+        let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
+        Ok(Instance { id: function_id::<F>(id), registration, param, messages: Vec::new() })
     }
 }
 

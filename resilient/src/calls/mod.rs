@@ -1,6 +1,13 @@
-//! What callers ask for: invoke, schedule, wait, invoke again. Untyped; the runtime puts types around it.
+//! What callers ask for: invoke, schedule, send, wait, invoke again. Untyped; the runtime puts types around it.
+
+mod instance;
+mod send;
 
 use std::sync::Arc;
+
+pub(crate) use self::instance::Instance;
+use self::instance::message_count;
+pub(crate) use self::send::{messages, send};
 
 use crate::answer::Answer;
 use crate::clock::Due;
@@ -13,20 +20,15 @@ use crate::record::StoredFunction;
 use crate::registry::{Registration, ResilientFn};
 use crate::runs::{Ended, Ticket};
 use crate::status::Status;
-use crate::store::{Create, Edit, Start, StoreError, Transition, Write, Written};
+use crate::store::{Edit, Start, StoreError, Transition, Write, Written};
 use crate::version::DecodeError;
 use crate::waiting::Until;
 
 /// Runs an instance here, or waits for the one that exists.
-pub(crate) async fn invoke(
-    engine: &Arc<Engine>,
-    registration: Registration,
-    id: FunctionId,
-    param: Payload,
-) -> Result<Answer, InvokeError> {
-    id.check()?;
-    engine.check_size("parameter", &param)?;
+pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<Answer, InvokeError> {
+    instance.check(engine)?;
     check_open(engine)?;
+    let (id, registration) = (instance.id.clone(), instance.registration);
     let kind = (registration.type_id, registration.version);
     let ticket = loop {
         let ended = match engine.runs.enter(&id, Epoch::ZERO, kind, engine.lease_of(kind)) {
@@ -41,7 +43,7 @@ pub(crate) async fn invoke(
     };
     let ended = ticket.ended();
     // A task of its own: a caller that goes away takes neither the instance nor its run with it.
-    let begun = tokio::spawn(create_and_run(Arc::clone(engine), registration, ticket, param)).await;
+    let begun = tokio::spawn(create_and_run(Arc::clone(engine), ticket, instance)).await;
     match begun.map_err(|_| task_lost())?? {
         None => wait_here(engine, id, ended).await,
         Some(existing) => match Answer::of(&existing) {
@@ -54,21 +56,13 @@ pub(crate) async fn invoke(
 /// Answers the instance that exists already, if one does.
 async fn create_and_run(
     engine: Arc<Engine>,
-    registration: Registration,
     ticket: Ticket,
-    param: Payload,
+    instance: Instance,
 ) -> Result<Option<Box<StoredFunction>>, InvokeError> {
+    let registration = instance.registration;
     let owner = owner_of(&engine, registration, &ticket).await?;
-    let create = Create {
-        id: ticket.id().clone(),
-        start: Start::Running(owner),
-        version: registration.version,
-        param: param.clone(),
-        scrapbook: None,
-        journal: None,
-        messages: Vec::new(),
-    };
-    match engine.writer.write(Write::Create(create)).await? {
+    let create = instance.create(Start::Running(owner));
+    match engine.writer.write(Write::Create(create.clone())).await? {
         Written::Exists(existing) => {
             // At this epoch it runs nowhere: this ticket is the only one. It is what a create left whose answer was
             // lost, or a run that was stopped, which may have come further than this call knows.
@@ -87,11 +81,11 @@ async fn create_and_run(
         owner,
         registration,
         attempt: 1,
-        param,
-        scrapbook: None,
-        journal: None,
+        message_count: message_count(&create),
+        param: create.param,
+        scrapbook: create.scrapbook,
+        journal: create.journal,
         saves: 0,
-        message_count: 0,
     };
     invocation::run(&engine, claimed).await;
     Ok(None)
@@ -118,30 +112,12 @@ async fn owner_of(
 }
 
 /// Stores an instance that becomes due; one that exists already stays as it is.
-pub(crate) async fn schedule(
-    engine: &Arc<Engine>,
-    registration: Registration,
-    id: FunctionId,
-    param: Payload,
-    due: Due,
-) -> Result<(), InvokeError> {
-    if engine.stage() >= Stage::Stopped {
-        return Err(InvokeError::ShuttingDown);
-    }
-    id.check()?;
+pub(crate) async fn schedule(engine: &Arc<Engine>, instance: Instance, due: Due) -> Result<(), InvokeError> {
+    check_not_stopped(engine)?;
+    instance.check(engine)?;
     due.check()?;
-    engine.check_size("parameter", &param)?;
-    let (type_id, instance_id) = (id.type_id.clone(), id.instance_id.clone());
-    let create = Create {
-        id,
-        start: Start::Waiting(due),
-        version: registration.version,
-        param,
-        scrapbook: None,
-        journal: None,
-        messages: Vec::new(),
-    };
-    match engine.writer.write(Write::Create(create)).await? {
+    let FunctionId { type_id, instance_id } = instance.id.clone();
+    match engine.writer.write(Write::Create(instance.create(Start::Waiting(due)))).await? {
         Written::Exists(_) => Ok(()),
         Written::Done => {
             tracing::debug!(%type_id, %instance_id, ?due, "scheduled");
@@ -267,6 +243,11 @@ fn check_open(engine: &Engine) -> Result<(), InvokeError> {
         Stage::Draining if invocation::is_inside_a_run() => Ok(()),
         _ => Err(InvokeError::ShuttingDown),
     }
+}
+
+/// What is only stored is taken until the end, while what runs winds up.
+fn check_not_stopped(engine: &Engine) -> Result<(), InvokeError> {
+    if engine.stage() >= Stage::Stopped { Err(InvokeError::ShuttingDown) } else { Ok(()) }
 }
 
 /// Waits for a run of this process; when it was stopped, whoever took the instance over answers.
