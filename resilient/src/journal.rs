@@ -32,7 +32,7 @@ pub struct Journal {
     /// The messages that the last run could not read, by their positions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dead_letters: BTreeMap<i64, DeadLetter>,
-    /// How many runs in a row have failed and were tried again.
+    /// How many tries in a row have failed and were followed by another.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_tries: u32,
 }

@@ -108,10 +108,12 @@
 #[allow(unused_extern_crates, reason = "the macros need it")]
 extern crate self as resilient;
 
+mod backoff;
 mod clock;
 mod error;
 mod guard;
 mod id;
+mod panics;
 
 pub mod codec;
 mod context;
@@ -134,12 +136,10 @@ pub mod conformance;
 pub mod registry;
 
 mod answer;
-mod backoff;
 mod events;
 mod invoke_error;
 mod lease;
 mod limited;
-mod panics;
 mod runs;
 mod waiting;
 mod writer;
@@ -147,6 +147,8 @@ mod writer;
 mod calls;
 mod engine;
 mod invocation;
+
+mod inspect;
 
 mod watchdog;
 
@@ -173,7 +175,7 @@ pub use self::journal::{DeadLetter, Journal, Json};
 pub use self::message::{Either, Message, Messages, Outgoing};
 pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
 pub use self::payload::Payload;
-pub use self::record::{LiveReplica, NewMessage, Replica, ReplicaType, StoredFunction, StoredMessage};
+pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};

@@ -43,6 +43,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<A
         }
     };
     let ended = ticket.ended();
+    let instance = instance.noted(engine)?;
     // A task of its own: a caller that goes away takes neither the instance nor its run with it.
     let begun = tokio::spawn(create_and_run(Arc::clone(engine), ticket, instance)).await;
     match begun.map_err(|_| task_lost())?? {
@@ -117,6 +118,7 @@ pub(crate) async fn schedule(engine: &Arc<Engine>, instance: Instance, due: Due)
     check_not_stopped(engine)?;
     instance.check(engine)?;
     due.check()?;
+    let instance = instance.noted(engine)?;
     let FunctionId { type_id, instance_id } = instance.id.clone();
     match engine.writer.write(Write::Create(instance.create(Start::Waiting(due)))).await? {
         Written::Exists(_) => Ok(()),

@@ -15,6 +15,7 @@ use crate::clock::{Due, Timestamp};
 use crate::control_panel::{ControlPanel, RawControlPanel};
 use crate::engine::{Engine, Stage};
 use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
+use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
 use crate::registry::ResilientFn;
@@ -261,6 +262,31 @@ impl Runtime {
         self.engine().store.list(filter).await
     }
 
+    /// Why an instance stands where it stands, in words for people: who runs it, until when or for what it waits, or that
+    /// no live replica runs its version or reads its data.
+    ///
+    /// ```
+    /// use resilient::prelude::*;
+    /// use resilient::Filter;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::builder(InMemoryStore::new()).start().await?;
+    /// // What waits for a deployment: due, and nobody who is alive can run it.
+    /// for row in runtime.list(&Filter { stuck: true, ..Filter::default() }).await? {
+    ///     println!("{}: {}", row.id, runtime.reason(&row).await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store is away or broken.
+    pub async fn reason(&self, row: &StoredFunction) -> Result<String, StoreError> {
+        Ok(inspect::reason(row, &self.replicas().await?))
+    }
+
     /// The replicas that are alive.
     ///
     /// # Errors
@@ -286,7 +312,7 @@ impl Runtime {
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
         let param = F::encode_param(param);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-        Ok(Instance { id: function_id::<F>(id), registration, param, messages: Vec::new() })
+        Ok(Instance { id: function_id::<F>(id), registration, param, journal: None, messages: Vec::new() })
     }
 }
 

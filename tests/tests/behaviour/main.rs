@@ -8,6 +8,9 @@
 //! - `failures`: panics, and errors with all their causes.
 //! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
 //! - `postpone`: every form of putting itself off, and the limits of time.
+//! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
+//! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
+//! - `metrics`: every documented name, unit and label, and no other.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
@@ -21,6 +24,7 @@
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
+//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -32,6 +36,7 @@ mod cancel;
 mod common;
 mod control_panel;
 mod crash;
+mod data;
 mod events;
 mod failures;
 mod guards;
@@ -40,6 +45,7 @@ mod outcomes;
 mod postpone;
 mod raw_panel;
 mod resolve;
+mod retry;
 mod schedule;
 mod scrapbooks;
 mod settings;

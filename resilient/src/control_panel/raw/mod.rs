@@ -12,6 +12,7 @@ use crate::answer::failure_of;
 use crate::engine::Engine;
 use crate::guard::{AtMostOnce, Guarded};
 use crate::id::{Epoch, FunctionId, ReplicaId, check_text};
+use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::outcome::Failure;
@@ -107,6 +108,15 @@ impl RawControlPanel {
     /// The version of the function that it was started with.
     pub fn version(&self) -> u32 {
         self.row.version
+    }
+
+    /// Why it stood where it stood when it was read, in words; see [`Runtime::reason`](crate::Runtime::reason).
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Store`].
+    pub async fn reason(&self) -> Result<String, InvokeError> {
+        Ok(inspect::reason(&self.row, &self.engine.store.replicas().await?))
     }
 
     /// Everything that is stored of it, as it was read.
