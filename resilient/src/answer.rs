@@ -27,7 +27,8 @@ impl Answer {
             Status::Postponed => {
                 row.due_at.filter(|due| *due > row.updated_at).map(|due| Self::Postponed(due.into()))
             }
-            Status::Suspended => Some(Self::Suspended),
+            // What was woken is due from the moment at which its message was written.
+            Status::Suspended => row.due_at.is_none_or(|due| due > row.updated_at).then_some(Self::Suspended),
             Status::Succeeded => row.result.clone().map(Self::Succeeded).or_else(|| Some(unreadable(row))),
             Status::Failed => Some(failure_of(row).map_or_else(|| unreadable(row), Self::Failed)),
         }

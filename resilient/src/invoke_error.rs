@@ -26,8 +26,8 @@ pub enum InvokeError {
         /// When it becomes due.
         until: SystemTime,
     },
-    /// The function waits for a message.
-    #[error("suspended until a message arrives")]
+    /// The function waits for a message, or sleeps.
+    #[error("suspended until a message arrives or its time has come")]
     Suspended,
     /// This runtime does not know the function.
     #[error(
