@@ -17,6 +17,7 @@ use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::invocation::{self, Begun, Claimed};
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::{Registration, ResilientFn};
@@ -44,6 +45,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<A
         }
     };
     let ended = ticket.ended();
+    let instance = instance.noted(engine)?;
     // A task of its own: a caller that goes away takes neither the instance nor its run with it.
     let begun = tokio::spawn(create_and_run(Arc::clone(engine), ticket, instance)).await;
     match begun.map_err(|_| task_lost())?? {
@@ -121,6 +123,7 @@ pub(crate) async fn schedule(engine: &Arc<Engine>, instance: Instance, due: Due)
     check_not_stopped(engine)?;
     instance.check(engine)?;
     due.check()?;
+    let instance = instance.noted(engine)?;
     let FunctionId { type_id, instance_id } = instance.id.clone();
     match engine.writer.write(Write::Create(instance.create(Start::Waiting(due)))).await? {
         Written::Exists(_) => Ok(()),
@@ -184,12 +187,13 @@ async fn claim_and_run(
 ) -> Result<(), InvokeError> {
     let owner = owner_of(&engine, registration, &ticket).await?;
     let Changes { param, scrapbook } = changes;
+    let journal = Journal::begun_anew(row.journal.as_deref());
     let edit = Edit {
         id: row.id.clone(),
         epoch: row.epoch,
         param: param.clone(),
         scrapbook: scrapbook.clone(),
-        journal: None,
+        journal: journal.clone(),
         messages: None,
         transition: Transition::Run(owner),
     };
@@ -205,7 +209,7 @@ async fn claim_and_run(
         attempt: row.attempts.saturating_add(1),
         param: param.unwrap_or(row.param),
         scrapbook: scrapbook.or(row.scrapbook),
-        journal: row.journal,
+        journal: journal.or(row.journal),
         saves: row.saves,
         message_count: row.message_count,
         begun,
@@ -234,16 +238,28 @@ fn check_readable(
     row: &StoredFunction,
     changes: &Changes,
 ) -> Result<(), InvokeError> {
-    let newer = |field, stored: u32, newest: u32| {
+    let (stored, newest) = (changes.param.as_ref().unwrap_or(&row.param).version, registration.param.newest);
+    if stored > newest {
         let source = DecodeError::Newer { type_name: registration.fn_path, stored, newest };
-        if stored > newest { Err(InvokeError::Decode { field, source }) } else { Ok(()) }
-    };
-    let param = changes.param.as_ref().unwrap_or(&row.param);
-    newer("parameter", param.version, registration.param.newest)?;
-    match changes.scrapbook.as_ref().or(row.scrapbook.as_ref()) {
-        Some(scrapbook) => newer("scrapbook", scrapbook.version, registration.newest_scrapbook()),
-        None => Ok(()),
+        return Err(InvokeError::Decode { field: "parameter", source });
     }
+    check_scrapbook(registration, changes.scrapbook.as_ref().or(row.scrapbook.as_ref()))
+}
+
+/// The function reads the stored scrapbook, or has said that it does without it.
+pub(crate) fn check_scrapbook(
+    registration: &Registration,
+    stored: Option<&Payload>,
+) -> Result<(), InvokeError> {
+    let (stored, newest) = (stored.map_or(0, |stored| stored.version), registration.newest_scrapbook());
+    if stored <= newest {
+        return Ok(());
+    }
+    let source = match registration.scrapbook {
+        Some(_) => DecodeError::Newer { type_name: registration.fn_path, stored, newest },
+        None => DecodeError::NoScrapbook { stored },
+    };
+    Err(InvokeError::Decode { field: "scrapbook", source })
 }
 
 /// What runs inside a run is still taken while the runtime drains, or a body could not finish its work.
@@ -293,14 +309,21 @@ fn unexpected(what: &str, written: &Written) -> InvokeError {
     StoreError::permanent(format!("the store answered {what} with {written:?}")).into()
 }
 
-/// What the instance has to say, in the types of its function.
-pub(crate) fn typed<F: ResilientFn>(answer: Answer) -> Result<F::Output, InvokeError> {
+/// What the instance has to say, in the types of this version of its function.
+pub(crate) fn typed<F: ResilientFn>(id: &FunctionId, answer: Answer) -> Result<F::Output, InvokeError> {
     match answer {
-        Answer::Succeeded(result) => {
-            F::decode_output(&result).map_err(|source| InvokeError::Decode { field: "result", source })
-        }
+        Answer::Succeeded { version, result } => F::decode_output(&result).map_err(|source| {
+            // What another version says has another form with good reason: nothing is damaged.
+            check_version::<F>(id, version).err().unwrap_or(InvokeError::Decode { field: "result", source })
+        }),
         Answer::Failed(failure) => Err(InvokeError::Failed(failure)),
         Answer::Postponed(until) => Err(InvokeError::Postponed { until }),
         Answer::Suspended => Err(InvokeError::Suspended),
     }
+}
+
+/// The instance is of this version of the function, or the error that says so.
+pub(crate) fn check_version<F: ResilientFn>(id: &FunctionId, stored: u32) -> Result<(), InvokeError> {
+    let asked = F::VERSION;
+    if stored == asked { Ok(()) } else { Err(InvokeError::OtherVersion { id: id.clone(), stored, asked }) }
 }

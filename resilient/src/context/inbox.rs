@@ -13,6 +13,7 @@ use super::wait::Wait;
 use super::wait_error::WaitError;
 use super::waits::{GoingOn, Waits};
 use crate::clock::Due;
+use crate::journal::Journal;
 use crate::message::Messages;
 
 /// The messages of an instance.
@@ -215,6 +216,9 @@ impl Waits {
 
     /// Notes that no message came in time, before the body knows it: another one that comes later must not change that.
     async fn expire(&self, name: String) -> Result<(), WaitError> {
-        Ok(self.notes.store(|journal| drop(journal.expired.insert(name))).await?)
+        let note = |journal: &mut Journal| {
+            journal.expired.insert(name);
+        };
+        Ok(self.notes.store(note).await?)
     }
 }

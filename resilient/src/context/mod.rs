@@ -1,5 +1,6 @@
 //! What a run may know about itself, and what it can ask for.
 
+mod guards;
 mod inbox;
 mod log;
 mod notes;
@@ -21,6 +22,7 @@ pub use self::wait_error::WaitError;
 pub(crate) use self::waits::{Suspension, Waits};
 use crate::id::{FunctionId, InstanceId, TypeId};
 use crate::message::Outgoing;
+use crate::scrapbook::FailingSaver;
 
 /// Whether work may have been begun before this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,11 +144,21 @@ impl Context {
         Self { waits: Arc::new(waits), ..self }
     }
 
+    /// For unit tests: the `n`-th store of what the run notes and all later ones fail, as after a crash at that point.
+    ///
+    /// [`next_run`](Self::next_run) then finds what was stored before.
+    #[must_use]
+    pub fn failing_at_save(self, n: u32) -> Self {
+        let notes = Arc::new(self.notes.next_run(Some(Arc::new(FailingSaver::at(n)))));
+        let waits = Arc::new(self.waits.anew(Arc::clone(&notes)));
+        Self { notes, waits, ..self }
+    }
+
     /// For unit tests: what the next run would get: attempt and mode count on, what this one has noted is there, and so
     /// are all messages.
     #[must_use]
     pub fn next_run(&self) -> Self {
-        let notes = Arc::new(self.notes.next_run());
+        let notes = Arc::new(self.notes.next_run(None));
         let waits = Arc::new(self.waits.anew(Arc::clone(&notes)));
         Self { attempt: self.attempt.saturating_add(1), notes, waits, ..self.clone() }
     }

@@ -67,7 +67,9 @@ impl Waits {
             return Ok(Deadline { at, ends: time.reaches(at) });
         }
         let at = due.from_now(time.at_most());
-        self.notes.note(|journal| drop(journal.timers.insert(name.to_owned(), at)));
+        self.notes.note(|journal| {
+            journal.timers.insert(name.to_owned(), at);
+        });
         // In this run the duration itself can be measured, however uncertain the time is.
         let ends = match due {
             Due::After(duration) => Instant::now().checked_add(duration),

@@ -9,7 +9,9 @@ use crate::calls::{self, Changes};
 use crate::clock::{Due, Timestamp};
 use crate::engine::Engine;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::inspect;
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::outcome::Failure;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
@@ -91,6 +93,15 @@ impl RawControlPanel {
     /// The version of the function that it was started with.
     pub fn version(&self) -> u32 {
         self.row.version
+    }
+
+    /// Why it stood where it stood when it was read, in words; see [`Runtime::reason`](crate::Runtime::reason).
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Store`].
+    pub async fn reason(&self) -> Result<String, InvokeError> {
+        Ok(inspect::reason(&self.row, &self.engine.store.replicas().await?))
     }
 
     /// Everything that is stored of it, as it was read.
@@ -244,12 +255,15 @@ impl RawControlPanel {
         if edited && self.row.status == Status::Executing {
             return Err(InvokeError::Executing { id: self.row.id.clone() });
         }
+        // The same goes for what the run notes.
+        let begins_anew = self.row.status != Status::Executing && transition != Transition::Keep;
+        let journal = self.row.journal.as_deref().filter(|_| begins_anew);
         let edit = Edit {
             id: self.row.id.clone(),
             epoch: self.row.epoch,
             param: self.param.take(),
             scrapbook: self.scrapbook.take(),
-            journal: None,
+            journal: Journal::begun_anew(journal),
             messages: None,
             transition,
         };

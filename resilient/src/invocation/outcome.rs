@@ -30,7 +30,7 @@ impl Outcome {
         let outcome = storable(engine, outcome);
         let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
         let ended = match too_large {
-            None => Self::of(outcome, scrapbook, || body.context().suspension(message_count)),
+            None => Self::of(outcome, body.version(), scrapbook, || body.context().suspension(message_count)),
             Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
         };
         let reason = ended.said(body.notes().reason());
@@ -43,10 +43,16 @@ impl Outcome {
         reason.or_else(|| self.reason.clone()).filter(|_| waits)
     }
 
-    fn of(outcome: RawOutcome, scrapbook: Option<Payload>, suspension: impl FnOnce() -> Suspension) -> Self {
+    fn of(
+        outcome: RawOutcome,
+        version: u32,
+        scrapbook: Option<Payload>,
+        suspension: impl FnOnce() -> Suspension,
+    ) -> Self {
         match outcome {
             RawOutcome::Success(result) => {
-                Self::new(Ending::Succeeded(result.clone()), scrapbook, Answer::Succeeded(result))
+                let answer = Answer::Succeeded { version, result: result.clone() };
+                Self::new(Ending::Succeeded(result), scrapbook, answer)
             }
             RawOutcome::Postpone(due) => {
                 Self::new(Ending::Postponed(due), scrapbook, Answer::Postponed(approximate(due)))

@@ -4,6 +4,7 @@ mod arrivals;
 mod crashed;
 mod due;
 mod heartbeat;
+mod stuck;
 mod sweep;
 mod waiters;
 
@@ -17,6 +18,7 @@ pub(crate) use self::arrivals::Arrivals;
 pub(crate) use self::crashed::Crashed;
 pub(crate) use self::due::DueWork;
 pub(crate) use self::heartbeat::Heart;
+pub(crate) use self::stuck::Stuck;
 pub(crate) use self::sweep::Sweep;
 pub(crate) use self::waiters::Waiters;
 use crate::backoff::Backoff;
