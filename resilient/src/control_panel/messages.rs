@@ -79,12 +79,12 @@ impl PanelMessage {
 
 /// All messages of an instance, with the edits that were made.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(super) struct MessageList {
     messages: Vec<PanelMessage>,
     is_edited: bool,
 }
 
-impl Inbox {
+impl MessageList {
     pub(super) fn new(stored: Vec<StoredMessage>, journal: Option<&Journal>) -> Self {
         let shown = |message: StoredMessage| {
             let dead_letter = journal.and_then(|journal| journal.dead_letters.get(&message.position));

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::messages::{self, Inbox, PanelMessage};
+use super::messages::{self, MessageList, PanelMessage};
 use super::resolve::{UnknownCall, settled};
 use crate::answer::failure_of;
 use crate::engine::Engine;
@@ -30,7 +30,7 @@ pub struct RawControlPanel {
     row: StoredFunction,
     /// As it is stored.
     journal: Result<Journal, DecodeError>,
-    inbox: Inbox,
+    messages: MessageList,
     edits: Edits,
 }
 
@@ -56,8 +56,8 @@ impl RawControlPanel {
     pub(crate) async fn open(engine: &Arc<Engine>, id: &FunctionId) -> Result<Self, InvokeError> {
         let (row, stored) = messages::read(engine, id).await?;
         let journal = Journal::read(row.journal.as_deref()).map_err(|error| unreadable(&error));
-        let inbox = Inbox::new(stored, journal.as_ref().ok());
-        Ok(Self { engine: Arc::clone(engine), row, journal, inbox, edits: Edits::default() })
+        let messages = MessageList::new(stored, journal.as_ref().ok());
+        Ok(Self { engine: Arc::clone(engine), row, journal, messages, edits: Edits::default() })
     }
 
     /// The identity of the instance.
@@ -162,7 +162,7 @@ impl RawControlPanel {
 
     /// Its messages, in their order, with edits that were made here.
     pub fn messages(&self) -> &[PanelMessage] {
-        self.inbox.messages()
+        self.messages.messages()
     }
 
     /// The messages that the last run could not read.
@@ -224,7 +224,7 @@ impl RawControlPanel {
     /// [`InvokeError::TooLarge`] when it cannot be stored.
     pub fn add_message(&mut self, message: NewMessage) -> Result<(), InvokeError> {
         self.check_message(&message)?;
-        self.inbox.add(&self.row.id, message)
+        self.messages.add(&self.row.id, message)
     }
 
     /// Puts another message in the place of one; the next verb stores it.
@@ -235,7 +235,7 @@ impl RawControlPanel {
     /// [`add_message`](Self::add_message).
     pub fn replace_message(&mut self, position: i64, message: NewMessage) -> Result<(), InvokeError> {
         self.check_message(&message)?;
-        self.inbox.replace(&self.row.id, position, message)
+        self.messages.replace(&self.row.id, position, message)
     }
 
     /// Removes a message; those after it move up by one position. The next verb stores it.
@@ -244,12 +244,12 @@ impl RawControlPanel {
     ///
     /// [`InvokeError::NoMessage`] when there is none at this position.
     pub fn remove_message(&mut self, position: i64) -> Result<(), InvokeError> {
-        self.inbox.remove(&self.row.id, position)
+        self.messages.remove(&self.row.id, position)
     }
 
     /// The message at this position.
     pub(in crate::control_panel) fn message_at(&self, position: i64) -> Result<&PanelMessage, InvokeError> {
-        self.inbox.at(&self.row.id, position)
+        self.messages.at(&self.row.id, position)
     }
 
     fn check_message(&self, message: &NewMessage) -> Result<(), InvokeError> {

@@ -117,7 +117,7 @@ impl RawControlPanel {
     /// All edits, as one change.
     fn changes(&self, begins_anew: bool) -> Result<Changes, InvokeError> {
         let Edits { param, scrapbook, journal } = &self.edits;
-        let edited = param.is_some() || scrapbook.is_some() || journal.is_some() || self.inbox.is_edited();
+        let edited = param.is_some() || scrapbook.is_some() || journal.is_some() || self.messages.is_edited();
         if self.row.status == Status::Executing {
             // A run saves without moving the epoch: an edit could overwrite progress that was never read.
             return if edited { Err(self.executing()) } else { Ok(Changes::default()) };
@@ -126,7 +126,7 @@ impl RawControlPanel {
             param: param.clone(),
             scrapbook: scrapbook.clone(),
             journal: self.edited_journal(begins_anew)?,
-            messages: self.inbox.replacement(self.row.message_count),
+            messages: self.messages.replacement(self.row.message_count),
         })
     }
 
@@ -137,8 +137,8 @@ impl RawControlPanel {
         if begins_anew {
             journal.failed_tries = 0;
         }
-        if self.inbox.is_edited() {
-            journal.dead_letters = self.inbox.dead_letters();
+        if self.messages.is_edited() {
+            journal.dead_letters = self.messages.dead_letters();
         }
         if self.journal.as_ref() == Ok(&journal) {
             return Ok(None);
