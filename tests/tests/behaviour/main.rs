@@ -14,6 +14,7 @@
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
+//! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
 //! - `settings`: the effect of each setting on leases, intervals, patience and places, self-fencing, lost claims.
 //! - `background`: group commit, and errors that reach the handler.
@@ -43,6 +44,7 @@ mod invoke;
 mod outcomes;
 mod postpone;
 mod raw_panel;
+mod resolve;
 mod retry;
 mod schedule;
 mod scrapbooks;
