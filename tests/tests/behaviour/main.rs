@@ -36,6 +36,7 @@ mod crash;
 mod events;
 mod failures;
 mod invoke;
+mod middleware;
 mod outcomes;
 mod postpone;
 mod raw_panel;
