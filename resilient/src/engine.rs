@@ -15,6 +15,7 @@ use crate::id::FunctionId;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::metrics;
 use crate::middleware::{self, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
@@ -231,6 +232,7 @@ pub(crate) struct Reporter(pub(crate) Option<Handler>);
 
 impl Reporter {
     pub(crate) fn report(&self, activity: &'static str, error: StoreError) {
+        metrics::store_error(activity);
         tracing::warn!(
             activity,
             %error,

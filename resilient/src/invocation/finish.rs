@@ -8,10 +8,11 @@ use crate::backoff::Backoff;
 use crate::engine::Engine;
 use crate::events;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::metrics::Run;
 use crate::store::{Ending, Finish, StoreError, Write, Written};
 
 /// Stores what a run came to, and tells those who wait for it.
-pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) {
+pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, run: &mut Run) {
     let Outcome { mut ending, scrapbook, journal, mut reason, answer } = outcome;
     let Claimed { ticket, owner, .. } = claimed;
     let (id, epoch) = (ticket.id().clone(), ticket.epoch());
@@ -33,7 +34,7 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) 
         };
         match written {
             Ok(Written::Done) => {
-                events::run_ended(&id, epoch, &ending);
+                events::run_ended(run, (&id, epoch), &ending);
                 wake(engine, &ending);
                 return ticket.end(answer);
             }

@@ -9,6 +9,7 @@ use super::Runtime;
 use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
 use crate::lease::Lease;
 use crate::limited::Limited;
+use crate::metrics;
 use crate::middleware::{Kind, Middleware, Retry, Stacks};
 use crate::registry::{self, Dependencies, Registration, Registry, ResilientFn};
 use crate::runs::Runs;
@@ -146,6 +147,7 @@ impl Builder {
     /// middleware that cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let registry = self.check()?;
+        metrics::describe();
         let store: Arc<dyn Store> = Arc::new(Limited::new(self.store));
         store.initialize().await.map_err(StartError::Store)?;
         let engine = Arc::new(Engine {

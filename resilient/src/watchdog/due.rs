@@ -13,6 +13,7 @@ use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::invocation::{self, Claimed, Unrun};
 use crate::lease::Lease;
+use crate::metrics;
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -51,6 +52,7 @@ impl Watchdog for DueWork {
         }
         let renewed = engine.lease.renewed();
         let claimed = engine.store.claim(me, &kinds, clamped(free)).await?;
+        claimed.iter().for_each(|row| metrics::claimed(&row.id.type_id, row.crashes));
         if claimed.len() >= free {
             // There may be more than one claim takes.
             engine.wakes.now();
@@ -147,6 +149,7 @@ async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, registration: Registr
     let failure = Failure::new("crash loop", message);
     let unrun = Unrun { id: &row.id, epoch, attempt: row.attempts, journal: row.journal.as_deref() };
     invocation::fails_unrun(&engine, &registration, unrun, &failure);
+    metrics::crash_loop(type_id);
     let ending = Ending::Failed(failure_json(&failure));
     let finish = Finish::without_progress(row.id.clone(), owner, epoch, ending);
     match engine.writer.write(Write::Finish(finish)).await {
