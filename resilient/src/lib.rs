@@ -150,6 +150,8 @@ mod calls;
 mod engine;
 mod invocation;
 
+mod inspect;
+
 mod watchdog;
 
 mod control_panel;
@@ -168,17 +170,17 @@ pub use self::context::{Context, Mode};
 pub use self::control_panel::{ControlPanel, RawControlPanel};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};
-pub use self::guard::{AtLeastOnce, AtMostOnce};
+pub use self::guard::{AtLeastOnce, AtMostOnce, Guarded, UnknownOutcome};
 pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, ReplicaId, TypeId};
 pub use self::invoke_error::InvokeError;
 pub use self::journal::{DeadLetter, Journal, Json};
 pub use self::message::{Either, Message, Messages, Outgoing};
 pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
 pub use self::payload::Payload;
-pub use self::record::{LiveReplica, NewMessage, Replica, ReplicaType, StoredFunction, StoredMessage};
+pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
-pub use self::scrapbook::{SaveError, Scrapbook};
+pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
 pub use self::settings::{FunctionSettings, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};

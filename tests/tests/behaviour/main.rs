@@ -6,6 +6,7 @@
 //! - `schedule`: work that is stored and run elsewhere or later, at a time, after a delay, and long delays in virtual time.
 //! - `outcomes`: what is stored of a run, how it learns that it has lost its instance, and running again.
 //! - `failures`: panics, and errors with all their causes.
+//! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
 //! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
@@ -22,6 +23,7 @@
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
+//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -33,8 +35,10 @@ mod cancel;
 mod common;
 mod control_panel;
 mod crash;
+mod data;
 mod events;
 mod failures;
+mod guards;
 mod invoke;
 mod middleware;
 mod outcomes;
