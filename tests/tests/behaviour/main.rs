@@ -41,6 +41,7 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod middleware;
 mod outcomes;
 mod postpone;
 mod raw_panel;
