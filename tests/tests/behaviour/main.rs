@@ -17,6 +17,7 @@
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
+//! - `reasons`: why an instance is not running, in words, and what no live replica can run.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
 //! - `cancel`: the future of every call dropped at every poll.
@@ -36,6 +37,7 @@ mod invoke;
 mod outcomes;
 mod postpone;
 mod raw_panel;
+mod reasons;
 mod schedule;
 mod scrapbooks;
 mod settings;
