@@ -160,7 +160,7 @@ mod runtime;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use resilient_macros::{Scrapbook, Versioned, resilient_fn};
+pub use resilient_macros::{Message, Messages, Scrapbook, Versioned, resilient_fn};
 
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
 pub use self::codec::EncodeError;
@@ -189,8 +189,9 @@ pub use self::version::{
 /// What user code imports.
 pub mod prelude {
     pub use crate::{
-        Context, ControlPanel, Dep, InMemoryStore, InvokeError, Mode, Outcome, Postpone, ResilientFn,
-        Runtime, Scrapbook, Settings, Status, Versioned, resilient_fn,
+        AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, InMemoryStore, InvokeError, Message,
+        Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings, Status,
+        Versioned, resilient_fn,
     };
 }
 
