@@ -22,6 +22,7 @@
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
+//! - `reasons`: why an instance is not running, in words, and what no live replica can run.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
 //! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
@@ -45,6 +46,7 @@ mod middleware;
 mod outcomes;
 mod postpone;
 mod raw_panel;
+mod reasons;
 mod resolve;
 mod retry;
 mod schedule;
