@@ -39,6 +39,21 @@ pub enum InvokeError {
         /// The version of the function.
         version: u32,
     },
+    /// The instance belongs to another version of the function, whose data these types do not describe.
+    ///
+    /// It runs in the version that it was started with. Its failure is the failure of every version, and so is its
+    /// result when it reads as this version's; the types and the verbs of a control panel are those of its own.
+    #[error(
+        "`{id}` runs in version {stored} of its function, and was asked for in version {asked}; ask in its own"
+    )]
+    OtherVersion {
+        /// The instance.
+        id: FunctionId,
+        /// The version that it was started with.
+        stored: u32,
+        /// The version of the function that asked.
+        asked: u32,
+    },
     /// There is no such instance.
     #[error("there is no instance `{id}`")]
     NotFound {

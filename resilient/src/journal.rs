@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
+use crate::codec::{self, EncodeError};
 use crate::guard::{AtLeastOnce, AtMostOnce};
 
 /// What the framework notes about an instance.
@@ -61,7 +62,17 @@ impl Json {
         self.0.get()
     }
 
-    /// A text that is known to be JSON.
+    /// The JSON form of a value.
+    ///
+    /// # Errors
+    ///
+    /// It could not be read back, see [`codec::encode`].
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        let payload = codec::encode(1, value)?;
+        Self::new(payload.body).map_err(serde::ser::Error::custom)
+    }
+
+    /// A text that is JSON already, as a person writes it.
     ///
     /// # Errors
     ///

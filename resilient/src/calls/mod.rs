@@ -224,16 +224,28 @@ fn check_readable(
     row: &StoredFunction,
     changes: &Changes,
 ) -> Result<(), InvokeError> {
-    let newer = |field, stored: u32, newest: u32| {
+    let (stored, newest) = (changes.param.as_ref().unwrap_or(&row.param).version, registration.param.newest);
+    if stored > newest {
         let source = DecodeError::Newer { type_name: registration.fn_path, stored, newest };
-        if stored > newest { Err(InvokeError::Decode { field, source }) } else { Ok(()) }
-    };
-    let param = changes.param.as_ref().unwrap_or(&row.param);
-    newer("parameter", param.version, registration.param.newest)?;
-    match changes.scrapbook.as_ref().or(row.scrapbook.as_ref()) {
-        Some(scrapbook) => newer("scrapbook", scrapbook.version, registration.newest_scrapbook()),
-        None => Ok(()),
+        return Err(InvokeError::Decode { field: "parameter", source });
     }
+    check_scrapbook(registration, changes.scrapbook.as_ref().or(row.scrapbook.as_ref()))
+}
+
+/// The function reads the stored scrapbook, or has said that it does without it.
+pub(crate) fn check_scrapbook(
+    registration: &Registration,
+    stored: Option<&Payload>,
+) -> Result<(), InvokeError> {
+    let (stored, newest) = (stored.map_or(0, |stored| stored.version), registration.newest_scrapbook());
+    if stored <= newest {
+        return Ok(());
+    }
+    let source = match registration.scrapbook {
+        Some(_) => DecodeError::Newer { type_name: registration.fn_path, stored, newest },
+        None => DecodeError::NoScrapbook { stored },
+    };
+    Err(InvokeError::Decode { field: "scrapbook", source })
 }
 
 /// What runs inside a run is still taken while the runtime drains, or a body could not finish its work.
@@ -283,14 +295,21 @@ fn unexpected(what: &str, written: &Written) -> InvokeError {
     StoreError::permanent(format!("the store answered {what} with {written:?}")).into()
 }
 
-/// What the instance has to say, in the types of its function.
-pub(crate) fn typed<F: ResilientFn>(answer: Answer) -> Result<F::Output, InvokeError> {
+/// What the instance has to say, in the types of this version of its function.
+pub(crate) fn typed<F: ResilientFn>(id: &FunctionId, answer: Answer) -> Result<F::Output, InvokeError> {
     match answer {
-        Answer::Succeeded(result) => {
-            F::decode_output(&result).map_err(|source| InvokeError::Decode { field: "result", source })
-        }
+        Answer::Succeeded { version, result } => F::decode_output(&result).map_err(|source| {
+            // What another version says has another form with good reason: nothing is damaged.
+            check_version::<F>(id, version).err().unwrap_or(InvokeError::Decode { field: "result", source })
+        }),
         Answer::Failed(failure) => Err(InvokeError::Failed(failure)),
         Answer::Postponed(until) => Err(InvokeError::Postponed { until }),
         Answer::Suspended => Err(InvokeError::Suspended),
     }
+}
+
+/// The instance is of this version of the function, or the error that says so.
+pub(crate) fn check_version<F: ResilientFn>(id: &FunctionId, stored: u32) -> Result<(), InvokeError> {
+    let asked = F::VERSION;
+    if stored == asked { Ok(()) } else { Err(InvokeError::OtherVersion { id: id.clone(), stored, asked }) }
 }

@@ -1,5 +1,6 @@
 //! What a run may know about itself, and what it can ask for.
 
+mod guards;
 mod notes;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 pub(crate) use self::notes::Notes;
 
 use crate::id::{FunctionId, InstanceId, TypeId};
+use crate::scrapbook::FailingSaver;
 
 /// Whether work may have been begun before this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,12 +80,20 @@ impl Context {
         Self { shutdown: watch::channel(true).1, ..self }
     }
 
+    /// For unit tests: the `n`-th store of what the run notes and all later ones fail, as after a crash at that point.
+    ///
+    /// [`next_run`](Self::next_run) then finds what was stored before.
+    #[must_use]
+    pub fn failing_at_save(self, n: u32) -> Self {
+        Self { notes: Arc::new(self.notes.next_run(Some(Arc::new(FailingSaver::at(n))))), ..self }
+    }
+
     /// For unit tests: what the next run would get: attempt and mode count on, and what this one has noted is there.
     #[must_use]
     pub fn next_run(&self) -> Self {
         Self {
             attempt: self.attempt.saturating_add(1),
-            notes: Arc::new(self.notes.next_run()),
+            notes: Arc::new(self.notes.next_run(None)),
             ..self.clone()
         }
     }

@@ -96,7 +96,7 @@ impl Notes {
     }
 
     /// What the next run would find, in a unit test.
-    pub(crate) fn next_run(&self) -> Self {
-        Self::new(self.lock().journal.clone(), self.saver.clone())
+    pub(crate) fn next_run(&self, saver: Option<Arc<dyn Saver>>) -> Self {
+        Self::new(self.lock().journal.clone(), saver)
     }
 }

@@ -135,8 +135,8 @@ impl<F: ResilientFn> ControlPanel<F> {
     ///
     /// # Errors
     ///
-    /// [`InvokeError::NotFound`] when it was deleted, [`InvokeError::Decode`] when this code cannot read it,
-    /// [`InvokeError::Store`].
+    /// [`InvokeError::NotFound`] when it was deleted, [`InvokeError::OtherVersion`] when another version of the function
+    /// has begun it anew, [`InvokeError::Decode`] when this code cannot read it, [`InvokeError::Store`].
     pub async fn reload(&mut self) -> Result<(), InvokeError> {
         self.raw.reload().await?;
         (self.param, self.scrapbook) = decode::<F>(&self.raw)?;
@@ -151,8 +151,8 @@ impl<F: ResilientFn> ControlPanel<F> {
     ///
     /// Those of [`Runtime::completion`](crate::Runtime::completion).
     pub async fn completion(&self) -> Result<F::Output, InvokeError> {
-        let (engine, id) = (self.raw.engine(), self.raw.id().clone());
-        calls::typed::<F>(calls::completion(engine, id).await?)
+        let (engine, id) = (self.raw.engine(), self.raw.id());
+        calls::typed::<F>(id, calls::completion(engine, id.clone()).await?)
     }
 
     /// Stores the edits. The instance keeps its status, and the panel can be used on.
@@ -181,8 +181,8 @@ impl<F: ResilientFn> ControlPanel<F> {
     pub async fn reinvoke(mut self) -> Result<F::Output, InvokeError> {
         self.encode_edits()?;
         let (engine, row, changes) = self.raw.into_reinvocation();
-        let registration = engine.registration(F::TYPE_ID, row.version)?;
-        calls::typed::<F>(calls::reinvoke(&engine, registration, row, changes).await?)
+        let (id, registration) = (row.id.clone(), engine.registration(F::TYPE_ID, F::VERSION)?);
+        calls::typed::<F>(&id, calls::reinvoke(&engine, registration, row, changes).await?)
     }
 
     /// Stores the edits and makes the instance due at once; any replica runs it.
@@ -252,7 +252,8 @@ impl<F: ResilientFn> ControlPanel<F> {
             self.raw
                 .set_param(param.map_err(|source| InvokeError::Encode { field: "parameter", source })?)?;
         }
-        if self.scrapbook_edited {
+        // Without one there is nothing to store: what earlier code has left stays as it is.
+        if self.scrapbook_edited && F::registration().scrapbook.is_some() {
             let scrapbook = codec::encode(<F::Scrapbook as Versioned>::VERSION, &self.scrapbook);
             let scrapbook = scrapbook.map_err(|source| InvokeError::Encode { field: "scrapbook", source })?;
             self.raw.set_scrapbook(scrapbook)?;
@@ -262,9 +263,11 @@ impl<F: ResilientFn> ControlPanel<F> {
 }
 
 fn decode<F: ResilientFn>(raw: &RawControlPanel) -> Result<(F::Param, F::Scrapbook), InvokeError> {
+    calls::check_version::<F>(raw.id(), raw.version())?;
     let param = F::decode_param(raw.param());
     let param = param.map_err(|source| InvokeError::Decode { field: "parameter", source })?;
     let scrapbook = raw.scrapbook().map(<F::Scrapbook as Versioned>::decode).transpose();
     let scrapbook = scrapbook.map_err(|source| InvokeError::Decode { field: "scrapbook", source })?;
+    calls::check_scrapbook(&F::registration(), raw.scrapbook())?;
     Ok((param, scrapbook.unwrap_or_default()))
 }

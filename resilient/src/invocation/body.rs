@@ -53,6 +53,11 @@ impl Body {
         })
     }
 
+    /// The version of the function that runs.
+    pub(super) fn version(&self) -> u32 {
+        self.registration.version
+    }
+
     pub(super) fn context(&self) -> &Context {
         &self.context
     }

@@ -27,16 +27,17 @@ impl Outcome {
         let outcome = storable(engine, outcome);
         let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
         let ended = match too_large {
-            None => Self::of(outcome, scrapbook, message_count),
+            None => Self::of(outcome, body.version(), scrapbook, message_count),
             Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
         };
         Self { journal: body.notes().changed(), reason: body.notes().reason(), ..ended }
     }
 
-    fn of(outcome: RawOutcome, scrapbook: Option<Payload>, message_count: i64) -> Self {
+    fn of(outcome: RawOutcome, version: u32, scrapbook: Option<Payload>, message_count: i64) -> Self {
         match outcome {
             RawOutcome::Success(result) => {
-                Self::new(Ending::Succeeded(result.clone()), scrapbook, Answer::Succeeded(result))
+                let answer = Answer::Succeeded { version, result: result.clone() };
+                Self::new(Ending::Succeeded(result), scrapbook, answer)
             }
             RawOutcome::Postpone(due) => {
                 Self::new(Ending::Postponed(due), scrapbook, Answer::Postponed(approximate(due)))

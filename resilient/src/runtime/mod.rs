@@ -114,7 +114,9 @@ impl Runtime {
     ///
     /// [`InvokeError::Failed`], [`Postponed`](InvokeError::Postponed) and [`Suspended`](InvokeError::Suspended) are
     /// stored facts about the instance. [`InvokeError::Store`] means that the store is away: whether the instance was
-    /// stored is unknown, and invoking again is safe. Bad input is refused before the store is touched.
+    /// stored is unknown, and invoking again is safe. [`InvokeError::OtherVersion`]: another version of the function has
+    /// begun the instance, and its result does not read as this version's. Bad input is refused before the store is
+    /// touched.
     ///
     /// # Cancellation
     ///
@@ -187,8 +189,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`InvokeError::Failed`], [`InvokeError::NotFound`], [`InvokeError::ShuttingDown`] when this runtime stops first.
-    /// A store that is away is waited for.
+    /// [`InvokeError::Failed`], [`InvokeError::NotFound`], [`InvokeError::ShuttingDown`] when this runtime stops first,
+    /// [`InvokeError::OtherVersion`] as for [`invoke`](Self::invoke). A store that is away is waited for.
     ///
     /// # Cancellation
     ///
@@ -197,7 +199,8 @@ impl Runtime {
         &self,
         id: impl Into<InstanceId>,
     ) -> Result<F::Output, InvokeError> {
-        calls::typed::<F>(calls::completion(self.engine(), function_id::<F>(id)).await?)
+        let id = function_id::<F>(id);
+        calls::typed::<F>(&id, calls::completion(self.engine(), id.clone()).await?)
     }
 
     /// Runs an existing instance again, here and at once, with its stored parameter and scrapbook.
@@ -205,7 +208,8 @@ impl Runtime {
     /// # Errors
     ///
     /// [`InvokeError::NotFound`], [`InvokeError::Executing`] while it runs, [`InvokeError::Changed`] when somebody else
-    /// was faster, and those of [`invoke`](Self::invoke).
+    /// was faster, [`InvokeError::OtherVersion`] when another version of the function has begun it, and those of
+    /// [`invoke`](Self::invoke).
     ///
     /// # Cancellation
     ///
@@ -214,16 +218,19 @@ impl Runtime {
         &self,
         id: impl Into<InstanceId>,
     ) -> Result<F::Output, InvokeError> {
-        let row = calls::read(self.engine(), &function_id::<F>(id)).await?;
-        let registration = self.engine().registration(F::TYPE_ID, row.version)?;
-        calls::typed::<F>(calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
+        let id = function_id::<F>(id);
+        let row = calls::read(self.engine(), &id).await?;
+        calls::check_version::<F>(&id, row.version)?;
+        let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
+        calls::typed::<F>(&id, calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
     }
 
     /// Opens a typed view on one instance.
     ///
     /// # Errors
     ///
-    /// [`InvokeError::NotFound`], [`InvokeError::Decode`] when this code cannot read the instance: then
+    /// [`InvokeError::NotFound`]; [`InvokeError::OtherVersion`] when another version of the function has begun the
+    /// instance, and [`InvokeError::Decode`] when this code cannot read it: then
     /// [`raw_control_panel`](Self::raw_control_panel) can.
     pub async fn control_panel<F: ResilientFn>(
         &self,
