@@ -1,6 +1,6 @@
 //! What everything that runs functions shares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +11,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::clock::Due;
+use crate::id::FunctionId;
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::middleware::DynMiddleware;
+use crate::middleware::{self, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
@@ -42,8 +44,8 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) dependencies: Arc<Dependencies>,
     pub(crate) settings: Settings,
-    /// What wraps every run, the outermost first.
-    pub(crate) middleware: Vec<Arc<dyn DynMiddleware>>,
+    /// What wraps the runs of each function.
+    pub(crate) middleware: HashMap<middleware::Kind, Stack>,
     pub(crate) functions: Vec<(String, FunctionSettings)>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) lease: Lease,
@@ -81,9 +83,26 @@ impl Engine {
         registration.ok_or_else(|| InvokeError::NotRegistered { type_id: type_id.to_owned(), version })
     }
 
-    /// What wraps the runs of this function, the outermost first.
-    pub(crate) fn middleware_of(&self, _registration: &Registration) -> Vec<Arc<dyn DynMiddleware>> {
-        self.middleware.clone()
+    /// What wraps the runs of this function.
+    pub(crate) fn middleware_of(&self, registration: &Registration) -> Stack {
+        self.middleware.get(&(registration.type_id, registration.version)).cloned().unwrap_or_default()
+    }
+
+    /// What middleware notes where this instance is started, in the task of the caller.
+    pub(crate) fn noted_at_start(
+        &self,
+        registration: &Registration,
+        id: &FunctionId,
+    ) -> Result<Option<String>, InvokeError> {
+        let headers = self.middleware_of(registration).headers(id);
+        let headers = headers.map_err(|failure| InvokeError::NotStarted { failure })?;
+        let journal = Journal { headers, ..Journal::default() }.text();
+        let (bytes, limit) = (journal.as_ref().map_or(0, String::len), self.settings.max_payload);
+        if bytes > limit {
+            Err(InvokeError::TooLarge { field: "journal", bytes, limit })
+        } else {
+            Ok(journal)
+        }
     }
 
     /// How long after a heartbeat an instance of this kind counts as running.

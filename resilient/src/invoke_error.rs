@@ -29,6 +29,12 @@ pub enum InvokeError {
     /// The function waits for a message.
     #[error("suspended until a message arrives")]
     Suspended,
+    /// Middleware panicked when the instance was to be started; nothing was stored.
+    #[error("not started, for middleware panicked: {}", failure.message)]
+    NotStarted {
+        /// The panic.
+        failure: Failure,
+    },
     /// This runtime does not know the function.
     #[error(
         "version {version} of function type `{type_id}` is not registered; add `.discover()` or `.register::<F>()` to the builder"

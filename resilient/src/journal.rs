@@ -32,7 +32,7 @@ pub struct Journal {
     /// The messages that the last run could not read, by their positions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dead_letters: BTreeMap<i64, DeadLetter>,
-    /// How many runs in a row have failed and were tried again.
+    /// How many tries in a row have failed and were followed by another.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_tries: u32,
 }
@@ -104,6 +104,15 @@ impl Journal {
     /// It is not what this code writes: newer code did, or somebody edited it.
     pub fn read(stored: Option<&str>) -> serde_json::Result<Self> {
         stored.map_or_else(|| Ok(Self::default()), serde_json::from_str)
+    }
+
+    /// The text to be stored when a person lets the instance run again, unless it stays: tries count anew.
+    ///
+    /// What this code cannot read stays as it is.
+    pub(crate) fn begun_anew(stored: Option<&str>) -> Option<String> {
+        let journal = Self::read(stored).ok().filter(|journal| journal.failed_tries > 0)?;
+        // An emptied journal is stored as one, for `None` would leave the old one.
+        Some(Self { failed_tries: 0, ..journal }.text().unwrap_or_else(|| "{}".to_owned()))
     }
 
     /// The text to be stored, unless there is nothing to note.

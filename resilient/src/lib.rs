@@ -108,10 +108,12 @@
 #[allow(unused_extern_crates, reason = "the macros need it")]
 extern crate self as resilient;
 
+mod backoff;
 mod clock;
 mod error;
 mod guard;
 mod id;
+mod panics;
 
 pub mod codec;
 mod context;
@@ -134,12 +136,10 @@ pub mod conformance;
 pub mod registry;
 
 mod answer;
-mod backoff;
 mod events;
 mod invoke_error;
 mod lease;
 mod limited;
-mod panics;
 mod runs;
 mod waiting;
 mod writer;

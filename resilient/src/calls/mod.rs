@@ -15,6 +15,7 @@ use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::invocation::{self, Claimed};
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::{Registration, ResilientFn};
@@ -42,6 +43,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<A
         }
     };
     let ended = ticket.ended();
+    let instance = instance.noted(engine)?;
     // A task of its own: a caller that goes away takes neither the instance nor its run with it.
     let begun = tokio::spawn(create_and_run(Arc::clone(engine), ticket, instance)).await;
     match begun.map_err(|_| task_lost())?? {
@@ -116,6 +118,7 @@ pub(crate) async fn schedule(engine: &Arc<Engine>, instance: Instance, due: Due)
     check_not_stopped(engine)?;
     instance.check(engine)?;
     due.check()?;
+    let instance = instance.noted(engine)?;
     let FunctionId { type_id, instance_id } = instance.id.clone();
     match engine.writer.write(Write::Create(instance.create(Start::Waiting(due)))).await? {
         Written::Exists(_) => Ok(()),
@@ -179,12 +182,13 @@ async fn claim_and_run(
 ) -> Result<(), InvokeError> {
     let owner = owner_of(&engine, registration, &ticket).await?;
     let Changes { param, scrapbook } = changes;
+    let journal = Journal::begun_anew(row.journal.as_deref());
     let edit = Edit {
         id: row.id.clone(),
         epoch: row.epoch,
         param: param.clone(),
         scrapbook: scrapbook.clone(),
-        journal: None,
+        journal: journal.clone(),
         messages: None,
         transition: Transition::Run(owner),
     };
@@ -196,7 +200,7 @@ async fn claim_and_run(
         attempt: row.attempts.saturating_add(1),
         param: param.unwrap_or(row.param),
         scrapbook: scrapbook.or(row.scrapbook),
-        journal: row.journal,
+        journal: journal.or(row.journal),
         saves: row.saves,
         message_count: row.message_count,
     };

@@ -10,6 +10,7 @@ use crate::clock::{Due, Timestamp};
 use crate::engine::Engine;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::outcome::Failure;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
@@ -244,12 +245,15 @@ impl RawControlPanel {
         if edited && self.row.status == Status::Executing {
             return Err(InvokeError::Executing { id: self.row.id.clone() });
         }
+        // The same goes for what the run notes.
+        let begins_anew = self.row.status != Status::Executing && transition != Transition::Keep;
+        let journal = self.row.journal.as_deref().filter(|_| begins_anew);
         let edit = Edit {
             id: self.row.id.clone(),
             epoch: self.row.epoch,
             param: self.param.take(),
             scrapbook: self.scrapbook.take(),
-            journal: None,
+            journal: Journal::begun_anew(journal),
             messages: None,
             transition,
         };

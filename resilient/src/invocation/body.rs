@@ -1,6 +1,7 @@
 //! The body of the function, as the innermost of all that wraps a run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -28,6 +29,10 @@ pub(super) struct Body {
     dependencies: Arc<Dependencies>,
     /// The scrapbook that the last time has left, to be stored with the outcome.
     left: Mutex<Option<Payload>>,
+    /// Whether it was begun in this run.
+    begun: AtomicBool,
+    /// Whether it was begun with a scrapbook that is not stored yet.
+    repeated: AtomicBool,
 }
 
 impl Body {
@@ -50,6 +55,8 @@ impl Body {
             saver,
             dependencies: Arc::clone(&engine.dependencies),
             left: Mutex::default(),
+            begun: AtomicBool::new(false),
+            repeated: AtomicBool::new(false),
         })
     }
 
@@ -68,7 +75,18 @@ impl Body {
 
     /// The scrapbook to be stored with the outcome.
     pub(super) fn left(&self) -> Option<Payload> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let kept = || self.repeated.load(Ordering::Relaxed).then(|| self.saver.latest()).flatten();
+        self.lock_left().clone().or_else(kept)
+    }
+
+    fn lock_left(&self) -> MutexGuard<'_, Option<Payload>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The context of the body that begins now: what middleware repeats is no first run.
+    fn next_context(&self) -> Context {
+        let context = self.context.clone();
+        if self.begun.swap(true, Ordering::Relaxed) { context.after_other_runs(true) } else { context }
     }
 }
 
@@ -76,19 +94,24 @@ impl Body {
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
         self.notes.begin();
+        if let Some(left) = self.lock_left().take() {
+            // It is what counts from here on, until the next save: the body may panic or be dropped.
+            self.saver.keep(left);
+            self.repeated.store(true, Ordering::Relaxed);
+        }
         let env = Env {
             param: self.param.clone(),
-            scrapbook: self.left().or_else(|| self.saver.latest()),
+            scrapbook: self.saver.latest(),
             saver: Some(Arc::clone(&self.saver) as _),
-            context: self.context.clone(),
+            context: self.next_context(),
             dependencies: Arc::clone(&self.dependencies),
         };
         let finished = caught((self.registration.run)(env)).await.unwrap_or_else(|payload| Finished {
             outcome: RawOutcome::Failed(Failure::panic(payload)),
             scrapbook: None,
         });
-        // After a panic the last save counts.
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = finished.scrapbook;
+        // After a panic the last save counts, or what was left before it.
+        *self.lock_left() = finished.scrapbook;
         finished.outcome
     }
 }

@@ -11,7 +11,7 @@ use crate::answer::failure_json;
 use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
-use crate::invocation::{self, Claimed};
+use crate::invocation::{self, Claimed, Unrun};
 use crate::lease::Lease;
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
@@ -114,7 +114,7 @@ fn begin(
 ) -> Option<(FunctionId, Epoch)> {
     let registration = engine.registry.get(row.id.type_id.as_str(), row.version).copied()?;
     if row.crashes > engine.settings.max_crashes {
-        tokio::spawn(quarantine(Arc::clone(engine), me, row));
+        tokio::spawn(quarantine(Arc::clone(engine), me, registration, row));
         return None;
     }
     let kind = (registration.type_id, registration.version);
@@ -137,14 +137,17 @@ fn begin(
 }
 
 /// A body that kills its process must not kill every replica in turn: a person looks at it first.
-async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, row: StoredFunction) {
+async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, registration: Registration, row: StoredFunction) {
     let message = format!(
         "{} owners were lost one after the other without progress; repair the cause and invoke it again",
         row.crashes
     );
     let (type_id, instance_id, epoch) = (&row.id.type_id, &row.id.instance_id, row.epoch);
     tracing::error!(%type_id, %instance_id, %epoch, crashes = row.crashes, "crash loop: failed without another run");
-    let ending = Ending::Failed(failure_json(&Failure::new("crash loop", message)));
+    let failure = Failure::new("crash loop", message);
+    let unrun = Unrun { id: &row.id, epoch, attempt: row.attempts, journal: row.journal.as_deref() };
+    invocation::fails_unrun(&engine, &registration, unrun, &failure);
+    let ending = Ending::Failed(failure_json(&failure));
     let finish = Finish::without_progress(row.id.clone(), owner, epoch, ending);
     match engine.writer.write(Write::Finish(finish)).await {
         Ok(_) => engine.waiting.hint(&row.id),

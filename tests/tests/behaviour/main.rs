@@ -8,6 +8,9 @@
 //! - `failures`: panics, and errors with all their causes.
 //! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
 //! - `postpone`: every form of putting itself off, and the limits of time.
+//! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
+//! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
+//! - `metrics`: every documented name, unit and label, and no other.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
@@ -38,9 +41,11 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod middleware;
 mod outcomes;
 mod postpone;
 mod raw_panel;
+mod retry;
 mod schedule;
 mod scrapbooks;
 mod settings;
