@@ -133,7 +133,7 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
     fn replica_type(&self) -> Result<Option<ReplicaType>, Trouble> {
         let Some(type_id) = self.0.maybe_text(7)? else { return Ok(None) };
         let lease = duration(self.number(9)?);
-        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease }))
+        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease, reads: None }))
     }
 }
 

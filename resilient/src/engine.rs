@@ -47,6 +47,8 @@ pub(crate) struct Engine {
     /// What wraps the runs of each function.
     pub(crate) middleware: HashMap<middleware::Kind, Stack>,
     pub(crate) functions: Vec<(String, FunctionSettings)>,
+    /// Whether it takes work that is due; a tool does not.
+    pub(crate) takes_work: bool,
     pub(crate) runs: Arc<Runs>,
     pub(crate) lease: Lease,
     /// Held while work is claimed.

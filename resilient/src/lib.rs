@@ -148,6 +148,8 @@ mod calls;
 mod engine;
 mod invocation;
 
+mod inspect;
+
 mod watchdog;
 
 mod control_panel;
@@ -173,7 +175,7 @@ pub use self::journal::{DeadLetter, Journal, Json};
 pub use self::message::{Either, Message, Messages, Outgoing};
 pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
 pub use self::payload::Payload;
-pub use self::record::{LiveReplica, NewMessage, Replica, ReplicaType, StoredFunction, StoredMessage};
+pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};

@@ -9,6 +9,7 @@ use crate::calls::{self, Changes};
 use crate::clock::{Due, Timestamp};
 use crate::engine::Engine;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::outcome::Failure;
@@ -92,6 +93,15 @@ impl RawControlPanel {
     /// The version of the function that it was started with.
     pub fn version(&self) -> u32 {
         self.row.version
+    }
+
+    /// Why it stood where it stood when it was read, in words; see [`Runtime::reason`](crate::Runtime::reason).
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Store`].
+    pub async fn reason(&self) -> Result<String, InvokeError> {
+        Ok(inspect::reason(&self.row, &self.engine.store.replicas().await?))
     }
 
     /// Everything that is stored of it, as it was read.

@@ -109,6 +109,15 @@ impl<F: ResilientFn> ControlPanel<F> {
         self.raw.created_at()
     }
 
+    /// Why it stood where it stood when it was read, in words; see [`Runtime::reason`](crate::Runtime::reason).
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Store`].
+    pub async fn reason(&self) -> Result<String, InvokeError> {
+        self.raw.reason().await
+    }
+
     /// Its parameter.
     pub fn param(&self) -> &F::Param {
         &self.param

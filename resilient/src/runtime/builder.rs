@@ -15,7 +15,7 @@ use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
 use crate::store::{Store, StoreError};
 use crate::waiting::Waiting;
-use crate::watchdog::{self, Crashed, DueWork, Heart, Sweep, Waiters};
+use crate::watchdog::{self, Crashed, DueWork, Heart, Stuck, Sweep, Waiters};
 use crate::writer::Writer;
 
 /// The description of a runtime.
@@ -156,6 +156,7 @@ impl Builder {
             settings: self.settings,
             middleware: self.middleware.build(retries(&self.registrations).into_iter()),
             functions: self.functions,
+            takes_work: self.takes_work,
             runs: Arc::new(Runs::default()),
             lease: Lease::none(),
             claiming: tokio::sync::Mutex::default(),
@@ -171,6 +172,7 @@ impl Builder {
         if self.takes_work {
             watchdog::start(Crashed, &engine);
             watchdog::start(DueWork::default(), &engine);
+            watchdog::start(Stuck::default(), &engine);
         }
         let names =
             engine.registry.iter().map(|function| format!("{} v{}", function.type_id, function.version));

@@ -15,6 +15,7 @@ use crate::clock::{Due, Timestamp};
 use crate::control_panel::{ControlPanel, RawControlPanel};
 use crate::engine::{Engine, Stage};
 use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
+use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
 use crate::registry::ResilientFn;
@@ -259,6 +260,31 @@ impl Runtime {
     /// [`StoreError`] when the store is away or broken.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
         self.engine().store.list(filter).await
+    }
+
+    /// Why an instance stands where it stands, in words for people: who runs it, until when or for what it waits, or that
+    /// no live replica runs its version or reads its data.
+    ///
+    /// ```
+    /// use resilient::prelude::*;
+    /// use resilient::Filter;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::builder(InMemoryStore::new()).start().await?;
+    /// // What waits for a deployment: due, and nobody who is alive can run it.
+    /// for row in runtime.list(&Filter { stuck: true, ..Filter::default() }).await? {
+    ///     println!("{}: {}", row.id, runtime.reason(&row).await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store is away or broken.
+    pub async fn reason(&self, row: &StoredFunction) -> Result<String, StoreError> {
+        Ok(inspect::reason(row, &self.replicas().await?))
     }
 
     /// The replicas that are alive.

@@ -75,8 +75,8 @@ fn claimable(engine: &Engine, turn: usize) -> Vec<Claimable> {
         Claimable {
             type_id: TypeId::from(registration.type_id),
             version: registration.version,
-            param_version: registration.param.newest,
-            scrapbook_version: registration.newest_scrapbook(),
+            param_version: registration.reads().param,
+            scrapbook_version: registration.reads().scrapbook,
             limit: clamped(engine.max_running_of(kind).saturating_sub(taken)),
         }
     });

@@ -86,6 +86,7 @@ impl Beats {
                 type_id: TypeId::from(registration.type_id),
                 version: registration.version,
                 lease: engine.lease_of((registration.type_id, registration.version)),
+                reads: engine.takes_work.then(|| registration.reads()),
             })
             .collect();
         let own = engine.settings.lease;

@@ -3,6 +3,7 @@
 mod crashed;
 mod due;
 mod heartbeat;
+mod stuck;
 mod sweep;
 mod waiters;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 pub(crate) use self::crashed::Crashed;
 pub(crate) use self::due::DueWork;
 pub(crate) use self::heartbeat::Heart;
+pub(crate) use self::stuck::Stuck;
 pub(crate) use self::sweep::Sweep;
 pub(crate) use self::waiters::Waiters;
 use crate::backoff::Backoff;
