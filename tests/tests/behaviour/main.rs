@@ -19,7 +19,6 @@
 //! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
-//! - `versions`: old and new code on the same data, and versions of a function side by side.
 //! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
