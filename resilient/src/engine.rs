@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock::Due;
 use crate::id::FunctionId;
+use crate::inboxes::Inboxes;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::lease::Lease;
@@ -55,6 +56,7 @@ pub(crate) struct Engine {
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) wakes: Wakes,
     pub(crate) waiting: Waiting,
+    pub(crate) inboxes: Inboxes,
     pub(crate) stage: watch::Sender<Stage>,
     pub(crate) shutting_down: watch::Sender<bool>,
     pub(crate) reporter: Reporter,
@@ -207,7 +209,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `read messages`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

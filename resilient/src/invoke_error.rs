@@ -26,8 +26,8 @@ pub enum InvokeError {
         /// When it becomes due.
         until: SystemTime,
     },
-    /// The function waits for a message.
-    #[error("suspended until a message arrives")]
+    /// The function waits for a message, or sleeps.
+    #[error("suspended until a message arrives or its time has come")]
     Suspended,
     /// Middleware panicked when the instance was to be started; nothing was stored.
     #[error("not started, for middleware panicked: {}", failure.message)]

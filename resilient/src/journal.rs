@@ -3,7 +3,7 @@
 //! It is stored with the instance, as JSON text, so that every later run knows it, on any replica, and a person can read
 //! it. Names in it were chosen by the function's author: the name of a timer, of a call, of a header.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub struct Journal {
     /// When the timers end that runs have reached.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timers: BTreeMap<String, Timestamp>,
+    /// Those of them that ended before the message came that was waited for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub expired: BTreeSet<String>,
     /// The calls of [`Context::once`](crate::Context::once).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub once: BTreeMap<String, AtMostOnce<Json>>,

@@ -137,6 +137,7 @@ pub mod registry;
 
 mod answer;
 mod events;
+mod inboxes;
 mod invoke_error;
 mod lease;
 mod limited;
@@ -164,7 +165,7 @@ pub use resilient_macros::{Message, Messages, Scrapbook, Versioned, resilient_fn
 
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
 pub use self::codec::EncodeError;
-pub use self::context::{Context, Mode};
+pub use self::context::{Context, Inbox, Mode, WaitError};
 pub use self::control_panel::{ControlPanel, RawControlPanel};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};

@@ -5,6 +5,8 @@ mod send;
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
 pub(crate) use self::send::{messages, send};
@@ -13,7 +15,7 @@ use crate::answer::Answer;
 use crate::clock::Due;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId};
-use crate::invocation::{self, Claimed};
+use crate::invocation::{self, Begun, Claimed};
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::payload::Payload;
@@ -64,6 +66,7 @@ async fn create_and_run(
     let registration = instance.registration;
     let owner = owner_of(&engine, registration, &ticket).await?;
     let create = instance.create(Start::Running(owner));
+    let asked = Instant::now();
     match engine.writer.write(Write::Create(create.clone())).await? {
         Written::Exists(existing) => {
             // At this epoch it runs nowhere: this ticket is the only one. It is what a create left whose answer was
@@ -78,6 +81,7 @@ async fn create_and_run(
         Written::Done => {}
         other => return Err(unexpected("a create", &other)),
     }
+    let begun = Begun { asked, answered: Instant::now(), shown: None };
     let claimed = Claimed {
         ticket,
         owner,
@@ -88,6 +92,7 @@ async fn create_and_run(
         scrapbook: create.scrapbook,
         journal: create.journal,
         saves: 0,
+        begun,
     };
     invocation::run(&engine, claimed).await;
     Ok(None)
@@ -192,7 +197,11 @@ async fn claim_and_run(
         messages: None,
         transition: Transition::Run(owner),
     };
+    let asked = Instant::now();
     check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
+    // An edit does not show the store's clock, and later the row may show a later time.
+    let shown = read(&engine, &row.id).await.ok().map(|row| row.updated_at);
+    let begun = Begun { asked, answered: Instant::now(), shown };
     let claimed = Claimed {
         ticket,
         owner,
@@ -203,6 +212,7 @@ async fn claim_and_run(
         journal: journal.or(row.journal),
         saves: row.saves,
         message_count: row.message_count,
+        begun,
     };
     invocation::run(&engine, claimed).await;
     Ok(())

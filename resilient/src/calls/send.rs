@@ -47,7 +47,10 @@ pub(crate) async fn send(
         Written::Done => {
             let FunctionId { type_id, instance_id } = &id;
             tracing::debug!(%type_id, %instance_id, "message stored");
-            engine.wakes.now();
+            // What waits here is executing, so there is nothing to claim.
+            if !engine.inboxes.hint(&id) {
+                engine.wakes.now();
+            }
             Ok(())
         }
         Written::NotFound => Err(InvokeError::NotFound { id }),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::Claimed;
+use super::post::RunPost;
 use super::saver::RunSaver;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
@@ -46,7 +47,7 @@ impl Body {
         // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
         let context = Context::new(id, claimed.attempt, engine.shutting_down.subscribe())
             .after_other_runs(epoch > Epoch::ZERO.next())
-            .with_notes(Arc::clone(&notes));
+            .attached(Arc::clone(&notes), Arc::new(RunPost::new(engine, claimed)));
         Ok(Self {
             registration: claimed.registration,
             param: claimed.param.clone(),
@@ -93,7 +94,7 @@ impl Body {
 #[async_trait]
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
-        self.notes.begin();
+        self.context.begin();
         if let Some(left) = self.lock_left().take() {
             // It is what counts from here on, until the next save: the body may panic or be dropped.
             self.saver.keep(left);

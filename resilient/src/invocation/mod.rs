@@ -3,6 +3,7 @@
 mod body;
 mod finish;
 mod outcome;
+mod post;
 mod saver;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use self::body::Body;
 pub(crate) use self::finish::hand_over;
 use self::outcome::Outcome;
+pub(crate) use self::post::Begun;
 use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
@@ -45,6 +47,7 @@ pub(crate) struct Claimed {
     pub(crate) journal: Option<String>,
     pub(crate) saves: i64,
     pub(crate) message_count: i64,
+    pub(crate) begun: Begun,
 }
 
 impl Claimed {
@@ -52,6 +55,7 @@ impl Claimed {
         ticket: Ticket,
         owner: ReplicaId,
         registration: Registration,
+        begun: Begun,
         row: StoredFunction,
     ) -> Self {
         Self {
@@ -64,6 +68,7 @@ impl Claimed {
             journal: row.journal,
             saves: row.saves,
             message_count: row.message_count,
+            begun: Begun { shown: Some(row.updated_at), ..begun },
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::Runtime;
 use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
+use crate::inboxes::Inboxes;
 use crate::lease::Lease;
 use crate::limited::Limited;
 use crate::middleware::{Kind, Middleware, Retry, Stacks};
@@ -15,7 +16,7 @@ use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
 use crate::store::{Store, StoreError};
 use crate::waiting::Waiting;
-use crate::watchdog::{self, Crashed, DueWork, Heart, Stuck, Sweep, Waiters};
+use crate::watchdog::{self, Arrivals, Crashed, DueWork, Heart, Stuck, Sweep, Waiters};
 use crate::writer::Writer;
 
 /// The description of a runtime.
@@ -162,12 +163,14 @@ impl Builder {
             claiming: tokio::sync::Mutex::default(),
             wakes: Wakes::default(),
             waiting: Waiting::default(),
+            inboxes: Inboxes::default(),
             stage: watch::Sender::new(Stage::Running),
             shutting_down: watch::Sender::new(false),
             reporter: self.reporter,
         });
         let heart = Heart::start(&engine).await.map_err(StartError::Store)?;
         watchdog::start(Waiters, &engine);
+        watchdog::start(Arrivals, &engine);
         watchdog::start(Sweep::default(), &engine);
         if self.takes_work {
             watchdog::start(Crashed, &engine);

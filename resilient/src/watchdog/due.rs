@@ -11,7 +11,7 @@ use crate::answer::failure_json;
 use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
-use crate::invocation::{self, Claimed, Unrun};
+use crate::invocation::{self, Begun, Claimed, Unrun};
 use crate::lease::Lease;
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
@@ -49,14 +49,16 @@ impl Watchdog for DueWork {
         if free == 0 || kinds.is_empty() {
             return Ok(());
         }
-        let renewed = engine.lease.renewed();
+        let (renewed, asked) = (engine.lease.renewed(), Instant::now());
         let claimed = engine.store.claim(me, &kinds, clamped(free)).await?;
+        let begun = Begun { asked, answered: Instant::now(), shown: None };
         if claimed.len() >= free {
             // There may be more than one claim takes.
             engine.wakes.now();
         }
         engine.wakes.set_crowded(full || takes_all(&kinds, &claimed));
-        let late: Vec<_> = claimed.into_iter().filter_map(|row| begin(engine, me, renewed, row)).collect();
+        let late: Vec<_> =
+            claimed.into_iter().filter_map(|row| begin(engine, (me, renewed), begun, row)).collect();
         invocation::hand_over(engine, me, late).await.map(drop)
     }
 }
@@ -108,8 +110,8 @@ fn clamped(count: usize) -> u32 {
 /// Begins a run that was claimed under a lease renewed then, or answers what cannot begin here any more.
 fn begin(
     engine: &Arc<Engine>,
-    me: ReplicaId,
-    renewed: Instant,
+    (me, renewed): (ReplicaId, Instant),
+    begun: Begun,
     row: StoredFunction,
 ) -> Option<(FunctionId, Epoch)> {
     let registration = engine.registry.get(row.id.type_id.as_str(), row.version).copied()?;
@@ -130,7 +132,7 @@ fn begin(
     if !is_mine || engine.stage() != Stage::Running {
         return Some((row.id, row.epoch));
     }
-    let claimed = Claimed::new(ticket, me, registration, row);
+    let claimed = Claimed::new(ticket, me, registration, begun, row);
     let engine = Arc::clone(engine);
     tokio::spawn(async move { invocation::run(&engine, claimed).await });
     None
