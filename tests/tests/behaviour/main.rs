@@ -24,7 +24,6 @@
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
-//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
