@@ -249,6 +249,8 @@ impl Record for TypeOf<'_> {
             Value::text(self.of.type_id.as_str()),
             Value::number(i64::from(self.of.version)),
             Value::number(micros(self.of.lease)),
+            Value::number(self.of.reads.map(|reads| i64::from(reads.param))),
+            Value::number(self.of.reads.map(|reads| i64::from(reads.scrapbook))),
         ]
     }
 }

@@ -135,7 +135,7 @@ async fn the_overview_says_why_an_instance_is_not_running() {
         let store = place.initialized().await;
         let (me, nobody) = (ReplicaId::random(), ReplicaId::random());
         let lease = Duration::from_mins(10);
-        let types = vec![ReplicaType { type_id: "Order".into(), version: 1, lease }];
+        let types = vec![ReplicaType { type_id: "Order".into(), version: 1, lease, reads: None }];
         let (host, app_version) = ("shop-1".to_owned(), "1".to_owned());
         let mut lifeline = store.lifeline().await.unwrap();
         lifeline.join(&Replica { id: me, lease, host, pid: 7, app_version, types }).await.unwrap();
