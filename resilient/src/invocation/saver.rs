@@ -49,10 +49,21 @@ impl RunSaver {
         SaveError::LostOwnership { id: self.id.clone() }
     }
 
-    async fn write(&self, engine: &Engine, save: &Save) -> Result<(), SaveError> {
+    async fn write(&self, engine: &Engine, number: &mut i64, progress: &Progress) -> Result<(), SaveError> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
         loop {
-            match engine.writer.write(Write::Save(save.clone())).await {
+            // A save that was given up may be stored: under its number the next one would look like an old one. And a
+            // save whose caller goes away is carried out all the same, so a number is used up at once.
+            *number = number.saturating_add(1);
+            let save = Save {
+                id: self.id.clone(),
+                owner: self.owner,
+                epoch: self.epoch,
+                number: *number,
+                scrapbook: progress.scrapbook.clone(),
+                journal: progress.journal.clone(),
+            };
+            match engine.writer.write(Write::Save(save)).await {
                 Ok(Written::Done) => {
                     let (type_id, instance_id, epoch) = (&self.id.type_id, &self.id.instance_id, self.epoch);
                     tracing::trace!(%type_id, %instance_id, %epoch, "scrapbook saved");
@@ -82,23 +93,12 @@ fn check_size(engine: &Engine, field: &'static str, bytes: usize) -> Result<(), 
 impl Saver for RunSaver {
     async fn save(&self, progress: Progress) -> Result<(), SaveError> {
         let Some(engine) = self.engine.upgrade() else { return Err(self.lost()) };
-        let Progress { scrapbook, journal } = progress;
+        let (scrapbook, journal) = (&progress.scrapbook, &progress.journal);
         check_size(&engine, "scrapbook", scrapbook.as_ref().map_or(0, |payload| payload.body.len()))?;
         check_size(&engine, "journal", journal.as_ref().map_or(0, String::len))?;
-        let mut number = self.number.lock().await;
-        // A save whose caller goes away is carried out all the same, so its number is used up at once.
-        *number = number.saturating_add(1);
-        let save = Save {
-            id: self.id.clone(),
-            owner: self.owner,
-            epoch: self.epoch,
-            number: *number,
-            scrapbook: scrapbook.clone(),
-            journal,
-        };
-        self.write(&engine, &save).await?;
-        if scrapbook.is_some() {
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = scrapbook;
+        self.write(&engine, &mut *self.number.lock().await, &progress).await?;
+        if progress.scrapbook.is_some() {
+            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = progress.scrapbook;
         }
         Ok(())
     }
