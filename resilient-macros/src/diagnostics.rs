@@ -107,11 +107,11 @@ pub(crate) fn positional_value() -> &'static str {
     "arguments are given by name; write `argument = value`"
 }
 
-pub(crate) fn not_a_list(macro_name: &str) -> String {
-    format!("expected a list; write `#[{macro_name}(version = 1)]`")
+pub(crate) fn not_a_list(macro_name: &str, example: &str) -> String {
+    format!("expected a list; write `#[{macro_name}({example})]`")
 }
 
-// ---- `type_id` and `version`
+// ---- stored names and `version`
 
 pub(crate) fn missing_type_id(suggestion: &str) -> String {
     format!(
@@ -119,24 +119,24 @@ pub(crate) fn missing_type_id(suggestion: &str) -> String {
     )
 }
 
-pub(crate) fn type_id_not_literal() -> &'static str {
-    "the type id is a storage key and stays the same when code moves; write it as a string literal"
+pub(crate) fn name_not_literal(what: &str) -> String {
+    format!("the {what} is a storage key and stays the same when code moves; write it as a string literal")
 }
 
-pub(crate) fn type_id_empty() -> &'static str {
-    "the type id is empty; name what the function does, for example `\"OrderProcessor\"`"
+pub(crate) fn name_empty(what: &str, says: &str) -> String {
+    format!("the {what} is empty; name {says}")
 }
 
-pub(crate) fn type_id_too_long(bytes: usize, limit: usize) -> String {
-    format!("the type id has {bytes} bytes; stores keep at most {limit}")
+pub(crate) fn name_too_long(what: &str, bytes: usize, limit: usize) -> String {
+    format!("the {what} has {bytes} bytes; stores keep at most {limit}")
 }
 
-pub(crate) fn type_id_white_space() -> &'static str {
-    "the type id begins or ends with white space, which nobody sees in a table; remove it"
+pub(crate) fn name_white_space(what: &str) -> String {
+    format!("the {what} begins or ends with white space, which nobody sees in a table; remove it")
 }
 
-pub(crate) fn type_id_control_characters() -> &'static str {
-    "the type id holds a control character; remove it"
+pub(crate) fn name_control_characters(what: &str) -> String {
+    format!("the {what} holds a control character; remove it")
 }
 
 pub(crate) fn version_zero(key: &str) -> String {
@@ -255,4 +255,30 @@ pub(crate) fn oldest_after_version(oldest: u32, version: u32) -> String {
 
 pub(crate) fn own_type_as_earlier(key: &str) -> String {
     format!("`{key}` is the annotated type itself; give the type as it was in that version")
+}
+
+// ---- messages
+
+pub(crate) fn messages_not_an_enum() -> &'static str {
+    "several kinds of messages are an enum with one variant for each; a single message derives `Message`"
+}
+
+pub(crate) fn messages_without_variants() -> &'static str {
+    "an enum without variants waits for nothing; give it one variant for each kind of message"
+}
+
+pub(crate) fn generic_messages() -> &'static str {
+    "an enum of messages cannot be generic; what is stored has one type"
+}
+
+pub(crate) fn variant_without_message(example: &str) -> String {
+    format!("a variant holds exactly one message; write `{example}`")
+}
+
+pub(crate) fn message_twice(ty: &str, first: &str) -> String {
+    format!("`{ty}` stands in `{first}` already; each kind of message has one variant")
+}
+
+pub(crate) fn message_name_twice() -> &'static str {
+    "an earlier variant holds a message of this name; give one of them another with `#[message(name = \"…\")]`"
 }

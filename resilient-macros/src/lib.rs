@@ -1,13 +1,15 @@
 //! The macros of `resilient`. Use them through that crate, which has the types that the generated code names.
 //!
 //! ```text
-//! names, diagnostics → pairs → args, attr → model → check → expand → mod → lib
+//! names, diagnostics → pairs → stored → args, attr → model → check → expand → mod → lib
 //! ```
 
 mod diagnostics;
+mod messages;
 mod names;
 mod pairs;
 mod resilient_fn;
+mod stored;
 mod versioned;
 
 use proc_macro::TokenStream;
@@ -15,8 +17,9 @@ use proc_macro::TokenStream;
 /// Makes an `async fn` run to its end, whatever crashes.
 ///
 /// The function stays exactly as it is written and can be called as before, for example in a unit test. Beside it
-/// stands a type of the same name with its handles: `invoke`, `schedule`, `schedule_at`, `schedule_in`, `reinvoke`,
-/// `control_panel` and `completion`. It implements `resilient::ResilientFn`.
+/// stands a type of the same name with its handles: `invoke`, `invoke_with`, `schedule`, `schedule_with`,
+/// `schedule_at`, `schedule_in`, `send`, `send_all`, `reinvoke`, `control_panel` and `completion`. It implements
+/// `resilient::ResilientFn`.
 ///
 /// # Arguments
 ///
@@ -123,4 +126,66 @@ pub fn derive_scrapbook(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Versioned, attributes(versioned))]
 pub fn derive_versioned(item: TokenStream) -> TokenStream {
     versioned::derive(versioned::Role::Versioned, item.into()).into()
+}
+
+/// Makes a type a message: typed input for an instance while it lives.
+///
+/// It goes together with `Serialize` and `Deserialize`:
+///
+/// ```text
+/// #[derive(Serialize, Deserialize, Message)]
+/// #[message(name = "FundsReserved", version = 2, v1 = FundsReservedV1)]
+/// struct FundsReserved { transaction: Uuid }
+///
+/// impl From<FundsReservedV1> for FundsReserved { … }
+/// ```
+///
+/// # Arguments
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `name = "FundsReserved"` | the name under which it is stored, and by which a waiting instance finds it: a literal of 1 to 200 bytes, without control characters and without white space at its ends. The name of the type if it is not given. It must stay the same when the type is renamed. |
+/// | `version = 2`, `v1 = …`, `oldest = 2`, `crate = path` | as for [`macro@Scrapbook`] |
+///
+/// A message is [`macro@Versioned`], too: the same type can be the parameter or the result of a function.
+///
+/// # Rules
+///
+/// - It is a struct or an enum, without generic parameters. An enum is **one** message, whatever its variant; of
+///   several messages make an enum with [`macro@Messages`].
+/// - The rules for versions are those of [`macro@Scrapbook`].
+#[proc_macro_derive(Message, attributes(message))]
+pub fn derive_message(item: TokenStream) -> TokenStream {
+    versioned::derive(versioned::Role::Message, item.into()).into()
+}
+
+/// Makes an enum something that can be waited for: the first of several kinds of messages.
+///
+/// ```text
+/// #[derive(Messages)]
+/// enum PaymentReply { Reserved(FundsReserved), Declined(FundsDeclined) }
+///
+/// match context.messages().next::<PaymentReply>().await? {
+///     PaymentReply::Reserved(reserved) => …,
+///     PaymentReply::Declined(declined) => …,
+/// }
+/// ```
+///
+/// The enum is never stored, so it needs no serde; each message is stored under its own name. For two kinds, once,
+/// there is `Either<A, B>`.
+///
+/// # Arguments
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `crate = path` | in `#[messages(…)]`: where the `resilient` crate is, when it is known under another name |
+///
+/// # Rules
+///
+/// - It is an enum with at least one variant, without generic parameters.
+/// - Each variant holds exactly one message, without a field's name, and no two of them the same one.
+/// - No two messages have the same stored name.
+#[proc_macro_derive(Messages, attributes(messages))]
+pub fn derive_messages(item: TokenStream) -> TokenStream {
+    messages::derive(item.into()).into()
 }

@@ -7,6 +7,8 @@ use syn::ext::IdentExt;
 pub(crate) const RESILIENT_FN: &str = "resilient_fn";
 pub(crate) const SCRAPBOOK: &str = "scrapbook";
 pub(crate) const VERSIONED: &str = "versioned";
+pub(crate) const MESSAGE: &str = "message";
+pub(crate) const MESSAGES: &str = "messages";
 
 pub(crate) const TYPE_ID: &str = "type_id";
 pub(crate) const VERSION: &str = "version";
@@ -14,9 +16,10 @@ pub(crate) const HANDLE: &str = "handle";
 pub(crate) const REGISTER: &str = "register";
 pub(crate) const CRATE: &str = "crate";
 pub(crate) const OLDEST: &str = "oldest";
+pub(crate) const NAME: &str = "name";
 
-/// The most bytes of a type id; the runtime has the same limit.
-pub(crate) const MAX_TYPE_ID_BYTES: usize = 200;
+/// The most bytes of a type id or of the name of a message; the runtime has the same limit.
+pub(crate) const MAX_NAME_BYTES: usize = 200;
 /// The greatest version, which every database keeps in its usual integer.
 pub(crate) const MAX_VERSION: u32 = i32::MAX as u32;
 

@@ -1,9 +1,10 @@
 //! Lists of `argument = value`, read leniently: one mistake never hides the next.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Ident, Lit, LitBool, LitInt, LitStr, Path, Token, Type};
+use syn::{Ident, Lit, LitBool, LitInt, Path, Token, Type};
 
 use crate::diagnostics::{self, Errors};
 use crate::names;
@@ -19,6 +20,15 @@ pub(crate) enum Value {
     Lit(Lit),
     /// A path, and anything else that has the form of a type.
     Type(Box<Type>),
+}
+
+impl ToTokens for Value {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Lit(literal) => literal.to_tokens(tokens),
+            Self::Type(ty) => ty.to_tokens(tokens),
+        }
+    }
 }
 
 /// What a macro says about one of its arguments when it is wrong.
@@ -125,19 +135,8 @@ impl Seen {
 
 impl Value {
     fn wrong<T>(&self, errors: &mut Errors, key: &Key) -> Option<T> {
-        let message = diagnostics::wrong_value(key.name, key.kind, key.example);
-        match self {
-            Self::Lit(literal) => errors.at(literal, message),
-            Self::Type(ty) => errors.at(ty, message),
-        }
+        errors.at(self, diagnostics::wrong_value(key.name, key.kind, key.example));
         None
-    }
-
-    pub(crate) fn string(&self) -> Option<&LitStr> {
-        match self {
-            Self::Lit(Lit::Str(text)) => Some(text),
-            _ => None,
-        }
     }
 
     pub(crate) fn boolean(self, errors: &mut Errors, key: &Key) -> Option<LitBool> {

@@ -94,7 +94,8 @@ impl fmt::Display for FunctionId {
     }
 }
 
-fn check_text(field: &'static str, text: &str) -> Result<(), IdError> {
+/// Whether every store can keep this name.
+pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty { field });
     }
@@ -107,20 +108,20 @@ fn check_text(field: &'static str, text: &str) -> Result<(), IdError> {
     }
 }
 
-/// Why an id cannot be stored.
+/// Why an id, or the name or the key of a message, cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IdError {
     /// There is nothing in it.
     #[error("the {field} is empty; give at least one byte")]
     Empty {
-        /// `type id` or `instance id`.
+        /// `type id`, `instance id`, or `name` or `key of the message`.
         field: &'static str,
     },
     /// It is longer than [`MAX_ID_BYTES`].
     #[error("the {field} has {bytes} bytes; at most {MAX_ID_BYTES} are kept")]
     TooLong {
-        /// `type id` or `instance id`.
+        /// `type id`, `instance id`, or `name` or `key of the message`.
         field: &'static str,
         /// Its length in bytes of UTF-8.
         bytes: usize,
@@ -128,7 +129,7 @@ pub enum IdError {
     /// It holds a NUL character, which PostgreSQL cannot store.
     #[error("the {field} holds a NUL character at byte {at}; remove it")]
     Nul {
-        /// `type id` or `instance id`.
+        /// `type id`, `instance id`, or `name` or `key of the message`.
         field: &'static str,
         /// Where it is.
         at: usize,

@@ -11,7 +11,7 @@ pub use crate::version::{
     DecodeError, Output, Param, ScrapbookState, UnversionedFallback, VersionProbe, Versioned, decode_exact,
     out_of_range, upgrade_step,
 };
-pub use crate::{ControlPanel, InstanceId, InvokeError, Runtime};
+pub use crate::{ControlPanel, InstanceId, InvokeError, Message, Messages, Outgoing, Runtime};
 pub use inventory;
 pub use serde;
 
@@ -59,6 +59,42 @@ macro_rules! __versions {
     };
 }
 pub use crate::__versions as versions;
+
+/// The stored name of what stands in a variant of an enum of messages.
+pub const fn message_name<M: Message>() -> &'static str {
+    M::NAME
+}
+
+/// Reads what stands in a variant of an enum of messages.
+///
+/// # Errors
+///
+/// See [`DecodeError`].
+pub fn decode_message<M: Message>(payload: &Payload) -> Result<M, DecodeError> {
+    <M as Versioned>::decode(payload)
+}
+
+/// Whether one of these names is this one; at compile time, where `==` of texts is not to be had.
+pub const fn is_name_among(name: &str, names: &[&str]) -> bool {
+    let mut names = names;
+    while let [first, rest @ ..] = names {
+        if is_same(first.as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        names = rest;
+    }
+    false
+}
+
+const fn is_same(left: &[u8], right: &[u8]) -> bool {
+    match (left, right) {
+        ([], []) => true,
+        ([left, left_rest @ ..], [right, right_rest @ ..]) => {
+            *left == *right && is_same(left_rest, right_rest)
+        }
+        _ => false,
+    }
+}
 
 /// Puts one run into a box.
 pub fn boxed(run: impl Future<Output = Finished> + Send + 'static) -> RunFuture {

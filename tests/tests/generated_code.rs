@@ -53,6 +53,44 @@ pub mod strict {
         }
     }
 
+    /// The bank has the money, earlier.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct ReservedV1 {
+        amount: u8,
+    }
+
+    /// The bank has the money.
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Message)]
+    #[message(name = "generated.Reserved", version = 2, v1 = ReservedV1)]
+    pub struct Reserved {
+        /// How much.
+        pub amount: u32,
+    }
+
+    impl From<ReservedV1> for Reserved {
+        fn from(reserved: ReservedV1) -> Self {
+            Self { amount: reserved.amount.into() }
+        }
+    }
+
+    /// The bank wants more: one message, whatever it says.
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Message)]
+    pub enum Asked {
+        /// For a name.
+        Name,
+        /// For a number.
+        Number(u32),
+    }
+
+    /// What the bank can say.
+    #[derive(Debug, PartialEq, Eq, Messages)]
+    pub enum Reply {
+        /// Yes.
+        Reserved(Reserved),
+        /// Perhaps.
+        Asked(Asked),
+    }
+
     /// A service.
     pub trait Bank: Send + Sync {}
 
@@ -102,12 +140,18 @@ pub mod shadowed {
     struct Into;
     struct Debug;
     struct Drop;
+    struct Message;
+    struct Messages;
     #[allow(non_snake_case, clippy::unnecessary_wraps, reason = "it shadows the prelude")]
     fn Ok(_: u8) {}
     #[allow(non_snake_case, reason = "it shadows the prelude")]
     fn Err(_: u8) {}
     #[allow(unused_macros, reason = "it shadows the prelude")]
     macro_rules! concat {
+        () => {};
+    }
+    #[allow(unused_macros, reason = "it shadows the prelude")]
+    macro_rules! assert {
         () => {};
     }
     mod std {}
@@ -122,6 +166,20 @@ pub mod shadowed {
     pub struct Book {
         /// A number.
         pub number: u32,
+    }
+
+    /// A message.
+    #[derive(::core::fmt::Debug, ::serde::Serialize, ::serde::Deserialize, ::resilient::Message)]
+    #[message(name = "generated.Note")]
+    pub struct Note(u32);
+
+    /// Messages.
+    #[derive(::core::fmt::Debug, ::resilient::Messages)]
+    pub enum Notes {
+        /// One of ours.
+        Note(Note),
+        /// One from elsewhere.
+        Reserved(super::strict::Reserved),
     }
 
     /// Nothing but numbers.
@@ -168,12 +226,38 @@ pub mod aliases {
 
 /// Names that need `r#`, a module of the same name, and re-exports.
 pub mod names {
-    use resilient::resilient_fn;
+    use resilient::{Message, Messages, Scrapbook, resilient_fn};
 
     /// A keyword as a name.
     #[resilient_fn(type_id = "generated.Raw")]
     pub async fn r#match(r#type: u32) -> u32 {
         r#type
+    }
+
+    /// A keyword as the name of a field and of a message.
+    #[derive(Debug, Default, serde::Serialize, serde::Deserialize, Scrapbook)]
+    pub struct Fields {
+        /// What stands before it.
+        pub before: u8,
+        /// A keyword.
+        pub r#type: u64,
+    }
+
+    /// Nothing in it.
+    #[derive(Debug, Default, serde::Serialize, serde::Deserialize, Scrapbook)]
+    pub struct Empty;
+
+    /// A keyword as a name.
+    #[allow(non_camel_case_types, reason = "keywords are small")]
+    #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, Message)]
+    pub struct r#async;
+
+    /// Keywords as names of variants.
+    #[allow(non_camel_case_types, reason = "keywords are small")]
+    #[derive(Debug, PartialEq, Eq, Messages)]
+    pub enum r#enum {
+        /// The one.
+        r#async(r#async),
     }
 
     /// One file per function.
@@ -206,6 +290,24 @@ pub mod imported {
         fn from(number: u32) -> Self {
             Self(number)
         }
+    }
+
+    /// A message with a history.
+    #[derive(Debug, serde::Serialize, serde::Deserialize, Message)]
+    #[message(version = 2, v1 = u32)]
+    pub struct Told(u32);
+
+    impl From<u32> for Told {
+        fn from(number: u32) -> Self {
+            Self(number)
+        }
+    }
+
+    /// A choice.
+    #[derive(Debug, Messages)]
+    pub enum Choice {
+        /// It was told.
+        Told(Told),
     }
 
     /// The function.
@@ -267,6 +369,22 @@ pub mod renamed {
         pub number: u32,
     }
 
+    /// A message.
+    #[derive(Debug, serde::Serialize, serde::Deserialize, durable::Message)]
+    #[message(crate = vendored::durable)]
+    pub struct Answer {
+        /// A number.
+        pub number: u32,
+    }
+
+    /// What can be waited for.
+    #[derive(Debug, durable::Messages)]
+    #[messages(crate = vendored::durable)]
+    pub enum Waiting {
+        /// The answer.
+        Answer(Answer),
+    }
+
     /// The function.
     ///
     /// # Errors
@@ -280,7 +398,7 @@ pub mod renamed {
     }
 }
 
-/// Functions that a macro of the user's writes: names and types come from its caller, the rest from itself.
+/// Functions and data that a macro of the user's writes: names and types come from its caller, the rest from itself.
 pub mod made {
     use resilient::prelude::*;
 
@@ -293,6 +411,43 @@ pub mod made {
             }
         };
     }
+    macro_rules! messages {
+        ($name:ident { $($variant:ident($message:ident: $ty:ty) = $stored:literal),* }) => {
+            $(
+                /// A message.
+                #[derive(Debug, serde::Serialize, serde::Deserialize, Message)]
+                #[message(name = $stored)]
+                pub struct $message(pub $ty);
+            )*
+
+            /// All of them.
+            #[derive(Debug, Messages)]
+            pub enum $name {
+                $(
+                    /// One of them.
+                    $variant($message)
+                ),*
+            }
+        };
+    }
+    messages!(Chat { Asked(Question: String) = "generated.Asked", Told(Answer: u32) = "generated.Told" });
+
+    macro_rules! progress {
+        ($name:ident { $($field:ident: $ty:ty),* }) => {
+            /// Progress.
+            #[derive(Debug, Default, serde::Serialize, serde::Deserialize, Scrapbook)]
+            pub struct $name {
+                $(
+                    /// A field.
+                    pub $field: $ty,
+                )*
+                /// A field of the macro's own.
+                pub steps: u32,
+            }
+        };
+    }
+    progress!(Progress { done: bool, r#loop: u64 });
+
     doubling!(double_small, "generated.DoubleSmall", u8);
     doubling!(double_large, "generated.DoubleLarge", u64);
 }
@@ -347,9 +502,13 @@ pub mod errors {
 mod tests {
     use resilient::prelude::*;
     use resilient::registry;
-    use resilient::{ResilientFn, VersionRange};
+    use resilient::{DecodeError, Payload, ResilientFn, ScrapbookState, VersionRange};
 
-    use super::{aliases, names, renamed, shadowed, strict};
+    use super::{aliases, made, names, renamed, shadowed, strict};
+
+    fn field<S: ScrapbookState>(name: &str) -> Option<usize> {
+        S::FIELDS.iter().find(|(field, _)| *field == name).map(|(_, offset)| *offset)
+    }
 
     fn registered(type_id: &str) -> Option<resilient::Registration> {
         registry::discovered().into_iter().find(|function| function.type_id == type_id)
@@ -381,6 +540,45 @@ mod tests {
         assert_eq!(names::Nightly::TYPE_ID, <names::Nightly as ResilientFn>::TYPE_ID);
     }
 
+    #[test]
+    fn scrapbooks_know_where_their_fields_are() {
+        let offsets = [field::<names::Fields>("before"), field::<names::Fields>("type")];
+        let (before, raw) =
+            (std::mem::offset_of!(names::Fields, before), std::mem::offset_of!(names::Fields, r#type));
+        assert_eq!(offsets, [Some(before), Some(raw)]);
+        assert_ne!(before, raw);
+        assert!(names::Empty::FIELDS.is_empty());
+        let made: Vec<_> = made::Progress::FIELDS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(made, ["done", "loop", "steps"]);
+    }
+
+    #[test]
+    fn messages_have_stored_names_and_versions() {
+        assert_eq!((strict::Reserved::NAME, strict::Reserved::VERSION), ("generated.Reserved", 2));
+        assert_eq!((strict::Asked::NAME, strict::Asked::VERSION), ("Asked", 1));
+        assert_eq!(names::r#async::NAME, "async");
+        assert_eq!(renamed::Answer::NAME, "Answer");
+        assert_eq!(<strict::Reply as Messages>::NAMES, ["generated.Reserved", "Asked"]);
+        assert_eq!(<names::r#enum as Messages>::NAMES, ["async"]);
+        assert_eq!(<made::Chat as Messages>::NAMES, ["generated.Asked", "generated.Told"]);
+        assert_eq!(<shadowed::Notes as Messages>::NAMES, ["generated.Note", "generated.Reserved"]);
+    }
+
+    #[test]
+    fn a_message_is_read_by_its_name_and_version() {
+        let read = |name: &str, version, text: &str| {
+            <strict::Reply as Messages>::decode(name, &Payload::new(version, text))
+        };
+        let reserved = |amount| Ok(strict::Reply::Reserved(strict::Reserved { amount }));
+        assert_eq!(read("generated.Reserved", 2, r#"{"amount":700}"#), reserved(700));
+        assert_eq!(read("generated.Reserved", 1, r#"{"amount":7}"#), reserved(7));
+        assert_eq!(read("Asked", 1, r#"{"Number":3}"#), Ok(strict::Reply::Asked(strict::Asked::Number(3))));
+        let newer = read("generated.Reserved", 3, "{}").unwrap_err();
+        assert!(matches!(newer, DecodeError::Newer { stored: 3, newest: 2, .. }), "{newer}");
+        let malformed = read("Asked", 1, "7").unwrap_err();
+        assert!(matches!(malformed, DecodeError::Malformed { stored: 1, .. }), "{malformed}");
+    }
+
     #[tokio::test]
     async fn the_function_itself_is_called_as_before() {
         let mut book = Scrapbook::<strict::Progress>::default();
@@ -402,6 +600,14 @@ mod tests {
         struct Notes {
             number: u32,
         }
+        #[derive(Debug, serde::Serialize, serde::Deserialize, Message)]
+        struct Told(u32);
+        #[derive(Debug, Messages)]
+        enum Heard {
+            Told(Told),
+        }
+        let heard = Heard::decode("Told", &Payload::new(1, "7"));
+        assert!(matches!(heard, Ok(Heard::Told(Told(7)))), "{heard:?}");
         #[resilient_fn(type_id = "generated.Local", register = false)]
         async fn job(local: Local, notes: &mut Scrapbook<Notes>) -> u32 {
             local.0 + notes.number

@@ -6,6 +6,7 @@ use syn::{Ident, Lit, LitStr, Path};
 use crate::diagnostics::{self, Errors};
 use crate::names;
 use crate::pairs::{self, Key, Pair, Seen, Version};
+use crate::stored;
 
 /// The arguments that could be read.
 pub(crate) struct Args {
@@ -54,13 +55,10 @@ impl Args {
     fn take(&mut self, errors: &mut Errors, Pair { key, value }: Pair) {
         let name = key.to_string();
         match name.as_str() {
-            names::TYPE_ID => match value.string() {
-                Some(text) => self.type_id = TypeId::Given(text.clone()),
-                None => match value {
-                    pairs::Value::Lit(literal) => errors.at(literal, diagnostics::type_id_not_literal()),
-                    pairs::Value::Type(ty) => errors.at(ty, diagnostics::type_id_not_literal()),
-                },
-            },
+            names::TYPE_ID => {
+                let text = stored::TYPE_ID.read(errors, value);
+                self.type_id = text.map_or(TypeId::Unreadable, TypeId::Given);
+            }
             names::VERSION => self.version = value.version(errors, &VERSION),
             names::HANDLE => self.handle = value.ident(errors, &HANDLE),
             names::REGISTER => self.register = value.boolean(errors, &REGISTER).is_none_or(|is| is.value),

@@ -7,6 +7,7 @@ use super::args::TypeId;
 use super::model::{self, Function, Look, Taken};
 use crate::diagnostics::{self, Errors};
 use crate::names;
+use crate::stored;
 
 /// The rules whose breach leaves a function that can be called: it is expanded all the same, so that its callers do
 /// not light up.
@@ -46,24 +47,12 @@ fn check_missing_type_id(errors: &mut Errors, function: &Function) {
 
 fn check_type_id_length(errors: &mut Errors, function: &Function) {
     let TypeId::Given(literal) = &function.args.type_id else { return };
-    match literal.value().len() {
-        0 => errors.at(literal, diagnostics::type_id_empty()),
-        bytes if bytes > names::MAX_TYPE_ID_BYTES => {
-            errors.at(literal, diagnostics::type_id_too_long(bytes, names::MAX_TYPE_ID_BYTES));
-        }
-        _ => {}
-    }
+    stored::TYPE_ID.check_length(errors, literal, &literal.value());
 }
 
-/// What cannot be seen in a table of instances cannot be asked for, either.
 fn check_type_id_characters(errors: &mut Errors, function: &Function) {
     let TypeId::Given(literal) = &function.args.type_id else { return };
-    let text = literal.value();
-    if text.chars().any(char::is_control) {
-        errors.at(literal, diagnostics::type_id_control_characters());
-    } else if text.trim() != text {
-        errors.at(literal, diagnostics::type_id_white_space());
-    }
+    stored::TYPE_ID.check_characters(errors, literal, &literal.value());
 }
 
 fn check_version_range(errors: &mut Errors, function: &Function) {

@@ -1,15 +1,18 @@
-//! What stands in `#[scrapbook(…)]` and `#[versioned(…)]`.
+//! What stands in `#[scrapbook(…)]`, `#[versioned(…)]` and `#[message(…)]`.
 
-use syn::{DeriveInput, Ident, Lit, Meta, Path};
+use syn::{DeriveInput, Ident, Lit, LitStr, Meta, Path};
 
 use super::model::Role;
 use crate::diagnostics::{self, Errors};
 use crate::names;
 use crate::pairs::{self, Key, Pair, Seen, Version};
+use crate::stored;
 
 /// The arguments that could be read.
 #[derive(Default)]
 pub(crate) struct Attr {
+    /// Of a message only.
+    pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<Version>,
     pub(crate) oldest: Option<Version>,
     pub(crate) earlier: Vec<Earlier>,
@@ -37,7 +40,7 @@ pub(crate) fn parse(errors: &mut Errors, role: Role, input: &DeriveInput) -> Att
     let mut seen = Seen::default();
     for found in input.attrs.iter().filter(|found| found.path().is_ident(role.attribute())) {
         let Meta::List(list) = &found.meta else {
-            errors.at(&found.meta, diagnostics::not_a_list(role.attribute()));
+            errors.at(&found.meta, diagnostics::not_a_list(role.attribute(), "version = 1"));
             continue;
         };
         for pair in pairs::parse(errors, list.tokens.clone(), positional, example) {
@@ -55,13 +58,13 @@ impl Attr {
     fn take(&mut self, errors: &mut Errors, role: Role, Pair { key, value }: Pair) {
         let name = key.to_string();
         match name.as_str() {
+            names::NAME if role == Role::Message => self.name = stored::MESSAGE.read(errors, value),
             names::VERSION => self.version = value.version(errors, &VERSION),
             names::OLDEST => self.oldest = value.version(errors, &OLDEST),
             names::CRATE => self.krate = value.path(errors, &CRATE),
             _ => {
                 let Some(version) = names::version_of_key(&name) else {
-                    let known = [names::VERSION, "v1", "v2", names::OLDEST, names::CRATE];
-                    errors.at(&key, diagnostics::unknown_key(role.attribute(), &name, &known));
+                    errors.at(&key, diagnostics::unknown_key(role.attribute(), &name, role.keys()));
                     return;
                 };
                 let ty = value.path(errors, &EARLIER);
@@ -77,6 +80,7 @@ fn positional(_: &Lit) -> String {
 
 fn example(key: &str) -> String {
     match key {
+        names::NAME => "\"FundsReserved\"".to_owned(),
         names::VERSION | names::OLDEST => VERSION.example.to_owned(),
         names::CRATE => CRATE.example.to_owned(),
         _ => match names::version_of_key(key) {

@@ -5,6 +5,7 @@ use syn::{Fields, GenericParam};
 use super::model::{Data, MOST_LISTED, Role};
 use crate::diagnostics::{self, Errors};
 use crate::names;
+use crate::stored;
 
 /// All rules.
 pub(crate) fn check(errors: &mut Errors, data: &Data<'_>) {
@@ -12,6 +13,8 @@ pub(crate) fn check(errors: &mut Errors, data: &Data<'_>) {
     check_versioned_union(errors, data);
     check_generic_data(errors, data);
     check_data_version_range(errors, data);
+    check_message_name_length(errors, data);
+    check_message_name_characters(errors, data);
     if data.attr.is_incomplete {
         // What seems to be missing may be what could not be read.
         return;
@@ -41,7 +44,7 @@ fn check_scrapbook_not_a_struct(errors: &mut Errors, data: &Data<'_>) {
 }
 
 fn check_versioned_union(errors: &mut Errors, data: &Data<'_>) {
-    if let (Role::Versioned, syn::Data::Union(node)) = (data.role, &data.input.data) {
+    if let (Role::Versioned | Role::Message, syn::Data::Union(node)) = (data.role, &data.input.data) {
         errors.at(node.union_token, diagnostics::versioned_union());
     }
 }
@@ -65,6 +68,18 @@ fn check_data_version_range(errors: &mut Errors, data: &Data<'_>) {
     }
     for earlier in data.earlier().iter().filter(|earlier| earlier.version == 0) {
         errors.at(&earlier.key, diagnostics::version_zero("v0"));
+    }
+}
+
+fn check_message_name_length(errors: &mut Errors, data: &Data<'_>) {
+    if data.role == Role::Message {
+        stored::MESSAGE.check_length(errors, data.name_tokens(), &data.name());
+    }
+}
+
+fn check_message_name_characters(errors: &mut Errors, data: &Data<'_>) {
+    if data.role == Role::Message {
+        stored::MESSAGE.check_characters(errors, data.name_tokens(), &data.name());
     }
 }
 

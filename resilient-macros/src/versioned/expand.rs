@@ -5,7 +5,7 @@
 //! const _: () = {
 //!     use ::resilient::__private as __resilient;      the only path that can be wrong
 //!     impl Versioned for Book { … }
-//!     impl ScrapbookState for Book {}
+//!     impl ScrapbookState for Book { … }         or Message
 //!     impl BookVersions { fn upgrade(self) -> … }
 //!     versions! { … }                                 impl Serialize, Deserialize for BookVersions
 //!     impl Debug for BookVersions { … }
@@ -18,6 +18,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Path;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::model::{Data, Role};
@@ -29,7 +30,7 @@ pub(crate) fn expand(data: &Data<'_>) -> TokenStream {
     let versions = names::versions_enum(&data.input.ident);
     let declaration = expand_enum(data, &steps, &versions);
     let versioned = expand_versioned(data, &steps, &versions);
-    let state = expand_state(data);
+    let role = expand_role(data);
     let upgrade = expand_upgrade(data, &steps, &versions);
     let serde = expand_serde(&steps, &versions);
     let debug = expand_debug(&steps, &versions);
@@ -41,7 +42,7 @@ pub(crate) fn expand(data: &Data<'_>) -> TokenStream {
             #[allow(unused_imports, reason = "a type without earlier versions needs none")]
             use __resilient::{decode_exact as __decode_exact, upgrade_step as __upgrade_step};
             #versioned
-            #state
+            #role
             #upgrade
             #serde
             #debug
@@ -61,12 +62,12 @@ pub(crate) fn fallback(data: &Data<'_>) -> TokenStream {
     let ident = &data.input.ident;
     let body = quote!(__resilient::decode_exact(__payload));
     let versioned = expand_impl(ident, 1, 1, &body);
-    let state = expand_state(data);
+    let role = expand_role(data);
     quote! {
         const _: () = {
             use #krate::__private as __resilient;
             #versioned
-            #state
+            #role
         };
     }
 }
@@ -101,6 +102,7 @@ fn expand_enum(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStream
     quote! {
         #[doc = #docs]
         #[allow(dead_code, private_interfaces, reason = "it is there for those who need it")]
+        #[allow(non_camel_case_types, reason = "its name begins with that of its type")]
         #vis enum #versions { #(#variants),* }
     }
 }
@@ -145,14 +147,51 @@ fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenS
     expand_impl(&data.input.ident, version, data.oldest(), &body)
 }
 
-fn expand_state(data: &Data<'_>) -> Option<TokenStream> {
+/// What the type is, beside having versions.
+fn expand_role(data: &Data<'_>) -> Option<TokenStream> {
+    match data.role {
+        Role::Scrapbook => Some(expand_state(data)),
+        Role::Message => Some(expand_message(data)),
+        Role::Versioned => None,
+    }
+}
+
+/// ```text
+/// impl ScrapbookState for Book {
+///     const FIELDS: &'static [(&'static str, usize)] = &[("emails", offset_of!(Book, emails)), …];
+/// }
+/// ```
+fn expand_state(data: &Data<'_>) -> TokenStream {
     let ident = &data.input.ident;
-    (data.role == Role::Scrapbook).then(|| {
-        quote! {
-            #[automatically_derived]
-            impl __resilient::ScrapbookState for #ident {}
+    let fields = fields(data).map(|field| {
+        let name = field.unraw().to_string();
+        quote!((#name, ::core::mem::offset_of!(#ident, #field)))
+    });
+    quote! {
+        #[automatically_derived]
+        impl __resilient::ScrapbookState for #ident {
+            const FIELDS: &'static [(&'static str, usize)] = &[#(#fields),*];
         }
-    })
+    }
+}
+
+/// The fields that have a name.
+fn fields<'a>(data: &'a Data<'_>) -> impl Iterator<Item = &'a Ident> {
+    let fields = match &data.input.data {
+        syn::Data::Struct(node) => Some(&node.fields),
+        syn::Data::Enum(_) | syn::Data::Union(_) => None,
+    };
+    fields.into_iter().flatten().filter_map(|field| field.ident.as_ref())
+}
+
+fn expand_message(data: &Data<'_>) -> TokenStream {
+    let (ident, name) = (&data.input.ident, data.name());
+    quote! {
+        #[automatically_derived]
+        impl __resilient::Message for #ident {
+            const NAME: &'static str = #name;
+        }
+    }
 }
 
 /// ```text

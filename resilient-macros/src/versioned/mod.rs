@@ -1,4 +1,4 @@
-//! `#[derive(Scrapbook)]` and `#[derive(Versioned)]`: attr → model → check → expand.
+//! `#[derive(Scrapbook)]`, `#[derive(Versioned)]` and `#[derive(Message)]`: attr → model → check → expand.
 
 mod attr;
 mod check;

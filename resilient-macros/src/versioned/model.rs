@@ -1,6 +1,9 @@
 //! A type with versions.
 
-use syn::{DeriveInput, Path, parse_quote};
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{DeriveInput, LitStr, Path, parse_quote};
 
 use super::attr::{Attr, Earlier};
 use crate::names;
@@ -11,6 +14,7 @@ use crate::pairs::Version;
 pub(crate) enum Role {
     Scrapbook,
     Versioned,
+    Message,
 }
 
 impl Role {
@@ -19,6 +23,16 @@ impl Role {
         match self {
             Self::Scrapbook => names::SCRAPBOOK,
             Self::Versioned => names::VERSIONED,
+            Self::Message => names::MESSAGE,
+        }
+    }
+
+    /// The arguments of its attribute.
+    pub(crate) fn keys(self) -> &'static [&'static str] {
+        const KEYS: &[&str] = &[names::NAME, names::VERSION, "v1", "v2", names::OLDEST, names::CRATE];
+        match self {
+            Self::Message => KEYS,
+            Self::Scrapbook | Self::Versioned => KEYS.split_first().map_or(KEYS, |(_, keys)| keys),
         }
     }
 }
@@ -43,6 +57,19 @@ impl<'a> Data<'a> {
     /// The first version that can be read.
     pub(crate) fn oldest(&self) -> u32 {
         self.attr.oldest.as_ref().map_or(1, Version::number)
+    }
+
+    /// The name a message is stored under.
+    pub(crate) fn name(&self) -> String {
+        self.attr.name.as_ref().map_or_else(|| self.input.ident.unraw().to_string(), LitStr::value)
+    }
+
+    /// What gives a message its name.
+    pub(crate) fn name_tokens(&self) -> TokenStream {
+        match &self.attr.name {
+            Some(literal) => literal.to_token_stream(),
+            None => self.input.ident.to_token_stream(),
+        }
     }
 
     /// The types of earlier versions, in their order.

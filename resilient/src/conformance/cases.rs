@@ -135,6 +135,7 @@ macro_rules! store_conformance {
                 a_save_may_keep_or_raise_the_version
                 an_ending_never_lowers_the_version
                 an_ending_without_a_scrapbook_passes_the_version_guard
+                what_no_live_replica_reads_is_stuck
             }
             claim {
                 due_work_becomes_executing_under_the_claimer

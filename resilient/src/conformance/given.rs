@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::payload::Payload;
-use crate::record::{NewMessage, Replica, ReplicaType, StoredFunction};
+use crate::record::{NewMessage, Reads, Replica, ReplicaType, StoredFunction};
 use crate::status::Status;
 use crate::store::{Append, Claimable, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
 
@@ -151,9 +151,10 @@ pub(super) fn kind(type_id: &str) -> Claimable {
     Claimable { type_id: type_id.into(), version: 1, param_version: 1, scrapbook_version: 2, limit: 10_000 }
 }
 
-/// A replica that runs these types in version 1, all with this lease.
+/// A replica that runs these types in version 1, all with this lease, and reads what [`kind`] describes.
 pub(super) fn replica(lease: Duration, types: &[&str]) -> Replica {
-    let runs = |type_id: &&str| ReplicaType { type_id: TypeId::from(*type_id), version: 1, lease };
+    let reads = Some(Reads { param: 1, scrapbook: 2 });
+    let runs = |type_id: &&str| ReplicaType { type_id: TypeId::from(*type_id), version: 1, lease, reads };
     Replica {
         id: ReplicaId::random(),
         lease,

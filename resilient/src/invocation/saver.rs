@@ -24,7 +24,7 @@ pub(super) struct RunSaver {
     epoch: Epoch,
     /// The number of the last save. It is held until a save is answered: the store refuses numbers out of order.
     number: tokio::sync::Mutex<i64>,
-    /// The scrapbook as it is stored.
+    /// The scrapbook as it is stored, or as the body left it that is begun again.
     latest: Mutex<Option<Payload>>,
 }
 
@@ -40,9 +40,18 @@ impl RunSaver {
         }
     }
 
-    /// The scrapbook as it is stored.
+    /// The scrapbook that the body begins with.
     pub(super) fn latest(&self) -> Option<Payload> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the scrapbook of a body that is begun again in this run: it counts as the latest until the next save.
+    pub(super) fn keep(&self, scrapbook: Payload) {
+        self.replace(Some(scrapbook));
+    }
+
+    fn replace(&self, latest: Option<Payload>) -> Option<Payload> {
+        std::mem::replace(&mut *self.latest.lock().unwrap_or_else(PoisonError::into_inner), latest)
     }
 
     fn lost(&self) -> SaveError {
@@ -93,13 +102,17 @@ fn check_size(engine: &Engine, field: &'static str, bytes: usize) -> Result<(), 
 impl Saver for RunSaver {
     async fn save(&self, progress: Progress) -> Result<(), SaveError> {
         let Some(engine) = self.engine.upgrade() else { return Err(self.lost()) };
-        let (scrapbook, journal) = (&progress.scrapbook, &progress.journal);
+        let Progress { scrapbook, journal } = &progress;
         check_size(&engine, "scrapbook", scrapbook.as_ref().map_or(0, |payload| payload.body.len()))?;
         check_size(&engine, "journal", journal.as_ref().map_or(0, String::len))?;
-        self.write(&engine, &mut *self.number.lock().await, &progress).await?;
-        if progress.scrapbook.is_some() {
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = progress.scrapbook;
+        let mut number = self.number.lock().await;
+        // From here on it counts, even if the body is dropped before the answer: what begins next must not fall behind
+        // what may be stored.
+        let before = scrapbook.clone().map(|scrapbook| self.replace(Some(scrapbook)));
+        let written = self.write(&engine, &mut number, &progress).await;
+        if let (Err(_), Some(before)) = (&written, before) {
+            self.replace(before);
         }
-        Ok(())
+        written
     }
 }

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::batch::Job;
 use super::unknown;
 use crate::backoff::Backoff;
-use crate::store::{After, Store, StoreError, Write, Written};
+use crate::metrics;
+use crate::store::{After, Append, Create, Store, StoreError, Write, Written};
 
 /// Carries batches to the store until they are answered or the patience is over.
 pub(super) struct Flight {
@@ -57,8 +58,11 @@ impl Flight {
 
     async fn write(&self, jobs: &[Job]) -> Result<Vec<Written>, StoreError> {
         let batch: Vec<Write> = jobs.iter().map(|job| job.write.clone()).collect();
-        let written = self.store.write(&batch).await?;
+        let answer = self.store.write(&batch).await;
+        measure(&batch, answer.is_ok());
+        let written = answer?;
         if written.len() == batch.len() {
+            batch.iter().zip(&written).for_each(|(write, written)| tell(write, written));
             return Ok(written);
         }
         Err(StoreError::permanent(format!(
@@ -98,7 +102,10 @@ impl Flight {
         }
         for (job, answer) in mem::take(left).into_iter().zip(answers) {
             match answer {
-                Some(written) => job.answer(&Ok(written)),
+                Some(written) => {
+                    tell(&job.write, &written);
+                    job.answer(&Ok(written));
+                }
                 None => left.push(job),
             }
         }
@@ -116,5 +123,26 @@ fn refuse(jobs: Vec<Job>, error: StoreError) {
     let refused = Err(error);
     for job in jobs {
         job.answer(&refused);
+    }
+}
+
+fn measure(batch: &[Write], is_stored: bool) {
+    metrics::batch(batch.len(), is_stored);
+    if !is_stored {
+        metrics::store_error("write");
+    }
+}
+
+/// Counts what was applied.
+fn tell(write: &Write, written: &Written) {
+    match (write, written) {
+        (Write::Save(save), Written::Done) => metrics::saved(&save.id.type_id),
+        (
+            Write::Append(Append { id, messages }) | Write::Create(Create { id, messages, .. }),
+            Written::Done,
+        ) => {
+            metrics::sent(&id.type_id, messages.len());
+        }
+        _ => {}
     }
 }

@@ -128,8 +128,8 @@ impl Store for Troubled {
 async fn all(entrance: &Writer, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
     let mut tasks = JoinSet::new();
     for (number, write) in writes.into_iter().enumerate() {
-        let writer = entrance.clone();
-        tasks.spawn(async move { (number, writer.write(write).await) });
+        let clone = entrance.clone();
+        tasks.spawn(async move { (number, clone.write(write).await) });
     }
     let mut answers = tasks.join_all().await;
     answers.sort_by_key(|(number, _)| *number);

@@ -42,51 +42,54 @@ struct Method {
     output: TokenStream,
 }
 
+/// In the order of the documentation: what starts an instance, what an instance is sent, what there is afterwards.
 fn methods(types: &Types) -> Vec<Method> {
-    let span = Span::call_site();
     let ty = &types.param;
-    let param = || (Ident::new("param", span), quote_spanned!(types.param_alias.span()=> #ty));
+    let param = || argument("param", quote_spanned!(types.param_alias.span()=> #ty));
+    let time = argument("time", quote!(::std::time::SystemTime));
+    let delay = argument("delay", quote!(::core::time::Duration));
+    let message = argument("message", quote!(impl ::core::convert::Into<__resilient::Outgoing>));
+    let outgoing = quote!(impl ::core::iter::IntoIterator<Item = __resilient::Outgoing>);
+    let messages = || argument("messages", outgoing.clone());
     let output = || quote!(<Self as __resilient::ResilientFn>::Output);
+    let panel = quote!(__resilient::ControlPanel<Self>);
     let method = |name, docs, inputs, output| Method { docs, name, inputs, output };
     vec![
-        method(
-            "invoke",
-            "Runs the instance `id` once and waits for its result; a second call, from anywhere, gets the same one.",
-            vec![param()],
-            output(),
-        ),
-        method(
-            "schedule",
-            "Returns as soon as the instance `id` is stored; any replica runs it.",
-            vec![param()],
-            quote!(()),
-        ),
-        method(
-            "schedule_at",
-            "Stores the instance `id`, to be run at this time.",
-            vec![param(), (Ident::new("time", span), quote!(::std::time::SystemTime))],
-            quote!(()),
-        ),
-        method(
-            "schedule_in",
-            "Stores the instance `id`, to be run after this long.",
-            vec![param(), (Ident::new("delay", span), quote!(::core::time::Duration))],
-            quote!(()),
-        ),
-        method("reinvoke", "Runs an instance again that has ended or waits.", Vec::new(), output()),
-        method(
-            "control_panel",
-            "Opens an instance for a person or a tool: to read, edit, run again or end it.",
-            Vec::new(),
-            quote!(__resilient::ControlPanel<Self>),
-        ),
-        method(
-            "completion",
-            "Waits for the result of an instance that was started elsewhere, through all postponements.",
-            Vec::new(),
-            output(),
-        ),
+        method("invoke", docs::INVOKE, vec![param()], output()),
+        method("invoke_with", docs::INVOKE_WITH, vec![param(), messages()], output()),
+        method("schedule", docs::SCHEDULE, vec![param()], quote!(())),
+        method("schedule_with", docs::SCHEDULE_WITH, vec![param(), messages()], quote!(())),
+        method("schedule_at", docs::SCHEDULE_AT, vec![param(), time], quote!(())),
+        method("schedule_in", docs::SCHEDULE_IN, vec![param(), delay], quote!(())),
+        method("send", docs::SEND, vec![message], quote!(())),
+        method("send_all", docs::SEND_ALL, vec![messages()], quote!(())),
+        method("reinvoke", docs::REINVOKE, Vec::new(), output()),
+        method("control_panel", docs::CONTROL_PANEL, Vec::new(), panel),
+        method("completion", docs::COMPLETION, Vec::new(), output()),
     ]
+}
+
+fn argument(name: &str, ty: TokenStream) -> (Ident, TokenStream) {
+    (Ident::new(name, Span::call_site()), ty)
+}
+
+/// What each of them promises.
+mod docs {
+    pub(super) const INVOKE: &str = "Runs the instance `id` once and waits for its result; a second call, from anywhere, gets the same one.";
+    pub(super) const INVOKE_WITH: &str =
+        "Like `invoke`, with messages that are there when the instance begins.";
+    pub(super) const SCHEDULE: &str = "Returns as soon as the instance `id` is stored; any replica runs it.";
+    pub(super) const SCHEDULE_WITH: &str =
+        "Like `schedule`, with messages that are there when the instance begins.";
+    pub(super) const SCHEDULE_AT: &str = "Stores the instance `id`, to be run at this time.";
+    pub(super) const SCHEDULE_IN: &str = "Stores the instance `id`, to be run after this long.";
+    pub(super) const SEND: &str = "Stores a message for an instance, and wakes it when it waits for one.";
+    pub(super) const SEND_ALL: &str = "Stores messages for an instance, all of them or none, in this order.";
+    pub(super) const REINVOKE: &str = "Runs an instance again that has ended or waits.";
+    pub(super) const CONTROL_PANEL: &str =
+        "Opens an instance for a person or a tool: to read, edit, run again or end it.";
+    pub(super) const COMPLETION: &str =
+        "Waits for the result of an instance that was started elsewhere, through all postponements.";
 }
 
 pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream {
