@@ -21,11 +21,12 @@
 //! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
+//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
+//! - `reasons`: why an instance is not running, in words, and what no live replica can run.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
-//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -42,10 +43,12 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod middleware;
 mod outcomes;
 mod panel_messages;
 mod postpone;
 mod raw_panel;
+mod reasons;
 mod resolve;
 mod retry;
 mod schedule;
