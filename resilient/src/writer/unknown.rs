@@ -60,7 +60,10 @@ fn edited(edit: &Edit, row: &StoredFunction) -> Option<Written> {
         return None;
     }
     let data = edit.param.as_ref().is_none_or(|param| *param == row.param)
-        && edit.scrapbook.as_ref().is_none_or(|scrapbook| row.scrapbook.as_ref() == Some(scrapbook));
+        && edit.scrapbook.as_ref().is_none_or(|scrapbook| row.scrapbook.as_ref() == Some(scrapbook))
+        && edit.journal.as_ref().is_none_or(|journal| row.journal.as_ref() == Some(journal))
+        // More may have been sent since.
+        && edit.messages.as_ref().is_none_or(|replace| row.message_count >= replace.count());
     let transition = match &edit.transition {
         Transition::Keep => true,
         Transition::Run(replica) => row.owner == Some(*replica),

@@ -6,7 +6,7 @@ use resilient::prelude::*;
 use resilient::store::After;
 use resilient::store::{Append, Write, Written};
 use resilient::{DeadLetter, Journal, NewMessage, Payload, RawControlPanel, Store, StoredMessage};
-use resilient_tests::faults::Call;
+use resilient_tests::faults::{Call, Fault, at_every_call};
 use resilient_tests::held::{HeldStore, Point};
 use resilient_tests::{FaultyStore, TestStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
@@ -368,6 +368,29 @@ on_every_store! {
         let expected = [(1, "a", r#"{"parcel":1}"#), (2, "c", r#"{"amount":4.0}"#), (3, "d", "null")];
         assert_eq!(kept(&store, "1").await, list(&expected));
         assert_eq!(raw.messages().last().map(|one| one.name().to_owned()).as_deref(), Some("Unknown"));
+    }
+
+    /// The store is away or its answer is lost: the edit is stored, and stored once.
+    async fn no_fault_stores_an_edit_half_or_twice(store: TestStore) {
+        let number = std::sync::atomic::AtomicU32::new(0);
+        let scenario = async |faulty: FaultyStore| {
+            let id = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
+            let runtime = start(&store, &Probe::default()).await;
+            failed(&runtime, &id).await;
+            set_aside(&runtime, &id).await;
+            let probe = Probe::default();
+            let tool = builder(faulty.counting_only(&[Call::Write]), &probe).register::<posted>().take_no_work();
+            let tool = tool.start().await.expect("it starts");
+            let mut panel = open(&tool, &id).await;
+            panel.remove_message(1).expect("it is there");
+            panel.add_message(Outgoing::from(Paid { amount: 8.0 }).with_key("d")).expect("the key is free");
+            panel.save().await.expect("nobody else was there");
+            let expected = [(1, "b", r#"{"amount":2.5}"#), (2, "c", r#"{"amount":4.0}"#), (3, "d", r#"{"amount":8.0}"#)];
+            assert_eq!(kept(&store, &id).await, list(&expected));
+            assert_eq!(reasons(&panel), [(2, "3 is no number".to_owned())]);
+        };
+        let runs = at_every_call(&Fault::ERRORS, async || store.another().await, scenario).await;
+        assert_eq!(runs, 4, "one write, with each fault and without it");
     }
 
     /// All of them are there, however many; what has no messages asks for none.
