@@ -40,6 +40,7 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod metrics;
 mod middleware;
 mod outcomes;
 mod postpone;
