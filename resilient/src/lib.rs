@@ -168,7 +168,7 @@ pub use resilient_macros::{Message, Messages, Scrapbook, Versioned, resilient_fn
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
 pub use self::codec::EncodeError;
 pub use self::context::{Context, Inbox, Mode, WaitError};
-pub use self::control_panel::{ControlPanel, RawControlPanel};
+pub use self::control_panel::{ControlPanel, PanelMessage, RawControlPanel, UnknownCall, UnknownField};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};
 pub use self::guard::{AtLeastOnce, AtMostOnce, Guarded, UnknownOutcome};
