@@ -10,7 +10,11 @@ use crate::status::Status;
 /// What an instance has to say when it neither executes nor is about to.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    Succeeded(Payload),
+    Succeeded {
+        /// The version of the function that made the result.
+        version: u32,
+        result: Payload,
+    },
     Failed(Failure),
     Postponed(SystemTime),
     Suspended,
@@ -27,21 +31,26 @@ impl Answer {
             Status::Postponed => {
                 row.due_at.filter(|due| *due > row.updated_at).map(|due| Self::Postponed(due.into()))
             }
-            Status::Suspended => Some(Self::Suspended),
-            Status::Succeeded => row.result.clone().map(Self::Succeeded).or_else(|| Some(unreadable(row))),
+            // What was woken is due from the moment at which its message was written.
+            Status::Suspended => row.due_at.is_none_or(|due| due > row.updated_at).then_some(Self::Suspended),
+            Status::Succeeded => Some(succeeded(row).unwrap_or_else(|| unreadable(row))),
             Status::Failed => Some(failure_of(row).map_or_else(|| unreadable(row), Self::Failed)),
         }
     }
 
     /// Whether it stays the answer until somebody repairs the instance.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::Succeeded(_) | Self::Failed(_))
+        matches!(self, Self::Succeeded { .. } | Self::Failed(_))
     }
 }
 
 /// The failure of a stored instance, if it has one that can be read.
 pub(crate) fn failure_of(row: &StoredFunction) -> Option<Failure> {
     row.failure.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}
+
+fn succeeded(row: &StoredFunction) -> Option<Answer> {
+    row.result.clone().map(|result| Answer::Succeeded { version: row.version, result })
 }
 
 fn unreadable(row: &StoredFunction) -> Answer {

@@ -103,6 +103,32 @@ pub struct ReplicaType {
     pub version: u32,
     /// How long after the owner's last heartbeat an instance of this type counts as running.
     pub lease: std::time::Duration,
+    /// What it reads of this type when it takes work that is due; a tool takes none.
+    pub reads: Option<Reads>,
+}
+
+/// The newest versions of stored data that a replica reads of a function type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    /// Of the parameter.
+    pub param: u32,
+    /// Of the scrapbook; 0 when it reads none.
+    pub scrapbook: u32,
+}
+
+impl ReplicaType {
+    /// Whether it runs instances of this type and version.
+    pub(crate) fn runs(&self, row: &StoredFunction) -> bool {
+        self.type_id == row.id.type_id && self.version == row.version
+    }
+
+    /// Whether it would take the instance when it is due.
+    pub(crate) fn takes(&self, row: &StoredFunction) -> bool {
+        let scrapbook = row.scrapbook.as_ref().map_or(0, |scrapbook| scrapbook.version);
+        let reads =
+            self.reads.is_some_and(|reads| row.param.version <= reads.param && scrapbook <= reads.scrapbook);
+        self.runs(row) && reads
+    }
 }
 
 /// A replica that is alive, as the store sees it.

@@ -122,6 +122,15 @@ pub enum DecodeError {
         /// What the reader says, with the place in the text.
         problem: String,
     },
+    /// It is a scrapbook, and the function takes none.
+    #[error(
+        "a scrapbook is stored in version {stored} and the function takes none; deploy the code that takes it, or say \
+         `dropped_scrapbook = {stored}` when nothing needs it any more"
+    )]
+    NoScrapbook {
+        /// The stored version.
+        stored: u32,
+    },
     /// An upgrade refused it.
     #[error("version {stored} of `{type_name}` cannot be upgraded, the step to `{step}` failed: {problem}")]
     Upgrade {

@@ -123,7 +123,7 @@ async fn virtual_time_moves_only_when_it_is_told_to() {
     store.initialize().await.unwrap();
     let me = ReplicaId::random();
     let lease = Duration::from_hours(1000);
-    let types = vec![ReplicaType { type_id: "Order".into(), version: 1, lease }];
+    let types = vec![ReplicaType { type_id: "Order".into(), version: 1, lease, reads: None }];
     let (host, app_version) = ("host".to_owned(), "1".to_owned());
     let mut lifeline = store.lifeline().await.unwrap();
     lifeline.join(&Replica { id: me, lease, host, pid: 1, app_version, types }).await.unwrap();

@@ -15,9 +15,6 @@ const SIZES: u32 = 8;
 /// So many bytes of values go into one statement, if it is not a single row: servers take packets of 16 MiB and more.
 const MOST_BYTES: usize = 4 << 20;
 
-/// `Duplicate entry`: there is such a row already.
-const DUPLICATE: u16 = 1062;
-
 /// A statement over rows, finished for one row and for 2, 4, 8 … rows.
 ///
 /// Between these sizes rows with empty ids fill up, so that a connection keeps few prepared statements.
@@ -46,11 +43,18 @@ impl ByRows {
         &self,
         records: impl IntoIterator<Item = &'a R>,
     ) -> Vec<Vec<Vec<Value<'a>>>> {
+        self.cut_rows(records.into_iter().map(Record::values))
+    }
+
+    /// Cuts rows into pieces for one statement each.
+    pub(super) fn cut_rows<'a>(
+        &self,
+        rows: impl IntoIterator<Item = Vec<Value<'a>>>,
+    ) -> Vec<Vec<Vec<Value<'a>>>> {
         let most_rows = 1 << self.many.len();
         let mut pieces: Vec<Vec<Vec<Value<'a>>>> = Vec::new();
         let mut bytes = 0;
-        for record in records {
-            let row = record.values();
+        for row in rows {
             bytes += size(&row);
             match pieces.last_mut() {
                 Some(piece) if piece.len() < most_rows && bytes <= MOST_BYTES => piece.push(row),
@@ -88,13 +92,17 @@ impl ByRows {
     ) -> Result<bool, sqlx::Error> {
         match self.query(rows).execute(connection).await {
             Ok(done) => Ok(usize::try_from(done.rows_affected()) == Ok(rows.len())),
-            Err(error) => match number(&error) {
-                Some(DUPLICATE) => Ok(false),
-                Some(GUARD_ERROR) if rows.len() > 1 => Ok(false),
-                _ => Err(error),
-            },
+            Err(error) if is_duplicate(&error) => Ok(false),
+            Err(error) if rows.len() > 1 && number(&error) == Some(GUARD_ERROR) => Ok(false),
+            Err(error) => Err(error),
         }
     }
+}
+
+/// Whether there is such a row already.
+pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
+    const DUPLICATE: u16 = 1062;
+    number(error) == Some(DUPLICATE)
 }
 
 /// The number of an error of the server.

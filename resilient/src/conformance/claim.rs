@@ -17,6 +17,7 @@ fn claimed_by(row: &mut StoredFunction, replica: ReplicaId) {
     row.epoch = row.epoch.next();
     row.attempts += 1;
     row.due_at = None;
+    row.reason = None;
 }
 
 /// "It becomes `Executing` under `replica`, with its epoch and its attempts one higher."

@@ -1,11 +1,11 @@
 //! Removing instances.
 
-use super::given::{self, HOUR, delete, edit, id, save, text};
+use super::given::{self, HOUR, append, delete, edit, id, save, text};
 use super::subject::Subject;
 use crate::clock::Due;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::status::Status;
-use crate::store::{Delete, Ending, Filter, Transition, Write, Written};
+use crate::store::{Create, Delete, Ending, Filter, Start, Transition, Write, Written};
 
 /// "Removes an instance", in whatever status it is.
 pub async fn a_delete_removes_from_every_status(store: &Subject) {
@@ -92,4 +92,53 @@ pub async fn a_run_of_a_deleted_function_cannot_write_to_its_successor(store: &S
     store.refuses(Write::Save(save(&old, text(9, "late"))), Written::LostOwnership, &new).await;
     let late = given::finish(&old, Ending::Lost);
     store.refuses(Write::Finish(late), Written::LostOwnership, &new).await;
+}
+
+/// "All that belongs to it": a new instance of that id has no messages, starts at position 1 and knows no key.
+pub async fn a_delete_removes_the_messages(store: &Subject) {
+    for status in Status::ALL {
+        let name = status.to_string();
+        let old = store.in_status(&name, status).await;
+        store.append(append(&name, ["1", "2"])).await;
+        assert_eq!(store.delete(delete(&old)).await, Written::Done, "from {status}");
+        assert_eq!(store.messages_of(&old.id).await, []);
+        store.waiting(&name, Due::After(HOUR)).await;
+        store.has_messages(&old.id, &[]).await;
+        assert_eq!(store.append(append(&name, ["2", "3"])).await, Written::Done);
+        store.has_keys(&old.id, ["2", "3"]).await;
+    }
+}
+
+/// "The epoch that was read": a delete that is refused removes no message; a message does not make a view old.
+pub async fn a_refused_delete_keeps_the_messages(store: &Subject) {
+    let view = store.waiting_with("a", &["1"]).await;
+    assert_eq!(store.append(append("a", ["2"])).await, Written::Done);
+    let row = store.row(&view.id).await;
+    let stale = Delete { epoch: row.epoch.next(), ..delete(&row) };
+    store.refuses(Write::Delete(stale), Written::Changed, &row).await;
+    store.has_keys(&row.id, ["1", "2"]).await;
+    assert_eq!(store.delete(delete(&view)).await, Written::Done);
+}
+
+/// Ids compare by their bytes: the messages of look-alikes, of other types and of others in the batch stay.
+pub async fn a_delete_leaves_the_messages_of_others(store: &Subject) {
+    let names = ["A", "a ", " a", "ab", "á", "%", "_"];
+    for name in names {
+        store.waiting_with(name, &[name]).await;
+    }
+    let other = FunctionId::new("order", "a");
+    let messages = given::messages(["of another type"]);
+    let create = given::create("", Start::Waiting(Due::After(HOUR)));
+    let create = Create { id: other.clone(), messages, ..create };
+    assert_eq!(store.create(create).await, Written::Done);
+    let rows = [store.waiting_with("a", &["1"]).await, store.waiting_with("b", &["1"]).await];
+    let batch = rows.each_ref().map(|row| Write::Delete(delete(row)));
+    assert_eq!(store.write(&batch).await.expect("the store is there"), [Written::Done, Written::Done]);
+    for row in &rows {
+        assert_eq!(store.messages_of(&row.id).await, []);
+    }
+    for name in names {
+        store.has_keys(&id(name), [name]).await;
+    }
+    store.has_keys(&other, ["of another type"]).await;
 }

@@ -23,11 +23,12 @@ async fn from_every_status(store: &Subject, to: Transition, change: impl Fn(&mut
     }
 }
 
-/// "Every transition but `Keep` clears a result and a failure before it sets its own."
+/// "Every transition but `Keep` clears a result and a failure before it sets its own", and the reason why it waited goes.
 fn cleared(row: &mut StoredFunction, status: Status) {
     row.status = status;
     row.owner = None;
     row.due_at = None;
+    row.reason = None;
     row.result = None;
     row.failure = None;
     row.completed_at = None;

@@ -1,14 +1,13 @@
 //! What cases start from: ordinary values, of which a case changes the one it is about.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::payload::Payload;
-use crate::record::{Replica, ReplicaType, StoredFunction};
+use crate::record::{NewMessage, Reads, Replica, ReplicaType, StoredFunction};
 use crate::status::Status;
-use crate::store::{Claimable, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
+use crate::store::{Append, Claimable, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
 
 /// The function type of most cases.
 pub(super) const TYPE: &str = "Order";
@@ -39,7 +38,7 @@ pub(super) fn create(instance: &str, start: Start) -> Create {
     Create::new(id(instance), start, 1, text(1, "param"))
 }
 
-/// The row that a create makes, with the times of the one that was read.
+/// The row that a create makes whose messages have different keys, with the times of the one that was read.
 pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction {
     let (status, owner, attempts) = match create.start {
         Start::Running(owner) => (Status::Executing, Some(owner), 1),
@@ -61,22 +60,43 @@ pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction 
         journal: create.journal.clone(),
         reason: None,
         saves: 0,
-        message_count: 0,
+        message_count: i64::try_from(create.messages.len()).expect("few"),
         created_at: read.created_at,
         updated_at: read.updated_at,
         completed_at: None,
     }
 }
 
-/// The number of the next save: each is above all earlier ones.
-static NUMBER: AtomicI64 = AtomicI64::new(1);
+/// A message with this key, whose other parts say which one it is.
+pub(super) fn message(key: &str) -> NewMessage {
+    NewMessage { name: format!("Name of {key}"), payload: text(1, key), key: key.to_owned() }
+}
 
-/// A save by the run that this row shows.
+/// Messages with these keys, in this order.
+pub(super) fn messages<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Vec<NewMessage> {
+    keys.into_iter().map(|key| message(key.as_ref())).collect()
+}
+
+/// Messages with these keys for an instance of the ordinary type.
+pub(super) fn append<K: AsRef<str>>(instance: &str, keys: impl IntoIterator<Item = K>) -> Append {
+    Append { id: id(instance), messages: messages(keys) }
+}
+
+/// The next save by the run that this row shows.
 pub(super) fn save(run: &StoredFunction, scrapbook: Payload) -> Save {
     let owner = run.owner.expect("a run has an owner");
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let scrapbook = Some(scrapbook);
+    let (number, scrapbook) = (run.saves + 1, Some(scrapbook));
     Save { id: run.id.clone(), owner, epoch: run.epoch, number, scrapbook, journal: None }
+}
+
+/// A save by the run that this row shows, with a number of its own.
+pub(super) fn numbered(run: &StoredFunction, number: i64, scrapbook: Payload) -> Save {
+    Save { number, ..save(run, scrapbook) }
+}
+
+/// A save of nothing but notes.
+pub(super) fn note(run: &StoredFunction, journal: &str) -> Save {
+    Save { scrapbook: None, journal: Some(journal.to_owned()), ..save(run, text(1, "")) }
 }
 
 /// The end of the run that this row shows.
@@ -131,9 +151,10 @@ pub(super) fn kind(type_id: &str) -> Claimable {
     Claimable { type_id: type_id.into(), version: 1, param_version: 1, scrapbook_version: 2, limit: 10_000 }
 }
 
-/// A replica that runs these types in version 1, all with this lease.
+/// A replica that runs these types in version 1, all with this lease, and reads what [`kind`] describes.
 pub(super) fn replica(lease: Duration, types: &[&str]) -> Replica {
-    let runs = |type_id: &&str| ReplicaType { type_id: TypeId::from(*type_id), version: 1, lease };
+    let reads = Some(Reads { param: 1, scrapbook: 2 });
+    let runs = |type_id: &&str| ReplicaType { type_id: TypeId::from(*type_id), version: 1, lease, reads };
     Replica {
         id: ReplicaId::random(),
         lease,

@@ -141,7 +141,7 @@ pub async fn work_of_a_version_that_the_owner_does_not_run_is_released(store: &S
 
 /// "Names the instance's type and version": of several versions, each with its own lease, the right one.
 pub async fn a_replica_with_two_versions_keeps_the_work_of_both(store: &Subject) {
-    let of = |version| ReplicaType { type_id: TYPE.into(), version, lease: HOUR };
+    let of = |version| ReplicaType { type_id: TYPE.into(), version, lease: HOUR, reads: None };
     let replica = Replica { types: vec![of(1), of(2)], ..given::replica(HOUR, &[]) };
     let owner = store.join(&replica).await;
     for version in [1, 2] {

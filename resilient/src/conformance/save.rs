@@ -1,6 +1,6 @@
 //! Storing the progress of a run, and the fence that keeps others from it.
 
-use super::given::{self, HOUR, TYPE, delete, edit, finish, save, text};
+use super::given::{self, HOUR, TYPE, delete, edit, finish, numbered, save, text};
 use super::subject::Subject;
 use crate::clock::Due;
 use crate::id::{Epoch, FunctionId, ReplicaId};
@@ -16,6 +16,7 @@ pub async fn a_save_stores_the_scrapbook_and_resets_the_crashes(store: &Subject)
         .expect(&run, |row| {
             row.scrapbook = Some(text(2, "progress"));
             row.crashes = 0;
+            row.saves += 1;
         })
         .await;
 }
@@ -24,25 +25,41 @@ pub async fn a_save_stores_the_scrapbook_and_resets_the_crashes(store: &Subject)
 pub async fn a_save_gives_a_scrapbook_to_a_run_without_one(store: &Subject) {
     let run = store.running("a", ReplicaId::random()).await;
     assert_eq!(store.save(save(&run, text(1, "progress"))).await, Written::Done);
-    store.expect(&run, |row| row.scrapbook = Some(text(1, "progress"))).await;
+    store
+        .expect(&run, |row| {
+            row.scrapbook = Some(text(1, "progress"));
+            row.saves = 1;
+        })
+        .await;
 }
 
 /// "The epoch stays", so a run saves as often as it likes and the last save stands.
 pub async fn the_last_of_many_saves_stands(store: &Subject) {
     let run = store.running("a", ReplicaId::random()).await;
-    for number in 0..20 {
-        let answer = store.save(save(&run, text(1, &number.to_string()))).await;
+    for number in 1..=20 {
+        let answer = store.save(numbered(&run, number, text(1, &number.to_string()))).await;
         assert_eq!(answer, Written::Done, "save {number}");
     }
-    store.expect(&run, |row| row.scrapbook = Some(text(1, "19"))).await;
+    store
+        .expect(&run, |row| {
+            row.scrapbook = Some(text(1, "20"));
+            row.saves = 20;
+        })
+        .await;
 }
 
 /// Saving what is stored already is a save like any other.
 pub async fn a_save_without_a_change_is_done(store: &Subject) {
     let run = store.restarted("a").await;
-    assert_eq!(store.save(save(&run, text(2, "first"))).await, Written::Done);
-    assert_eq!(store.save(save(&run, text(2, "first"))).await, Written::Done);
-    store.expect(&run, |row| row.crashes = 0).await;
+    for number in [run.saves + 1, run.saves + 2] {
+        assert_eq!(store.save(numbered(&run, number, text(2, "first"))).await, Written::Done);
+    }
+    store
+        .expect(&run, |row| {
+            row.crashes = 0;
+            row.saves += 2;
+        })
+        .await;
 }
 
 /// "Guarded by epoch and owner": the epoch of an earlier run, a later one and none at all.
@@ -147,7 +164,12 @@ pub async fn a_save_by_a_silent_owner_is_done_until_somebody_releases_it(store: 
     let lapsed = store.lapsed().await;
     let run = store.running("a", lapsed).await;
     assert_eq!(store.save(save(&run, text(1, "progress"))).await, Written::Done);
-    store.expect(&run, |row| row.scrapbook = Some(text(1, "progress"))).await;
+    store
+        .expect(&run, |row| {
+            row.scrapbook = Some(text(1, "progress"));
+            row.saves = 1;
+        })
+        .await;
 }
 
 /// A save touches one instance.

@@ -7,14 +7,15 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::given::{self, HOUR, NOW, SHORT, TYPE, id, text};
+use super::given::{self, HOUR, NOW, SHORT, TYPE, id, numbered, text};
 use super::wait::eventually;
 use crate::clock::{Due, Timestamp};
 use crate::id::{FunctionId, ReplicaId};
-use crate::record::{LiveReplica, Replica, StoredFunction};
+use crate::record::{LiveReplica, NewMessage, Replica, StoredFunction, StoredMessage};
 use crate::status::Status;
 use crate::store::{
-    Claimable, Create, Delete, Edit, Ending, Filter, Finish, Save, Start, Store, Write, Written,
+    After, Append, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Save, Start, Store, Write,
+    Written,
 };
 
 /// A fresh, empty, initialized store; clones use the same data.
@@ -82,6 +83,10 @@ impl Subject {
         self.one(Write::Finish(finish)).await
     }
 
+    pub(super) async fn append(&self, append: Append) -> Written {
+        self.one(Write::Append(append)).await
+    }
+
     pub(super) async fn edit(&self, edit: Edit) -> Written {
         self.one(Write::Edit(edit)).await
     }
@@ -101,6 +106,14 @@ impl Subject {
 
     pub(super) async fn row(&self, id: &FunctionId) -> StoredFunction {
         self.find(id).await.unwrap_or_else(|| panic!("{id} is stored"))
+    }
+
+    /// All messages of an instance.
+    pub(super) async fn messages_of(&self, id: &FunctionId) -> Vec<StoredMessage> {
+        let all = [After { id: id.clone(), position: 0 }];
+        let answers = self.messages(&all, 1_000_000).await.expect("the store is there");
+        let [messages] = <[_; 1]>::try_from(answers).expect("one id has one answer");
+        messages
     }
 
     /// The ids that are listed, as they are listed.
@@ -175,6 +188,21 @@ impl Subject {
         self.row(&id(instance)).await
     }
 
+    /// A new instance that waits for an hour and has messages with these keys.
+    pub(super) async fn waiting_with(&self, instance: &str, keys: &[&str]) -> StoredFunction {
+        let create = given::create(instance, Start::Waiting(Due::After(HOUR)));
+        let create = Create { messages: given::messages(keys), ..create };
+        assert_eq!(self.create(create).await, Written::Done);
+        self.row(&id(instance)).await
+    }
+
+    /// A new instance that runs under a replica that nobody knows, and has messages with these keys.
+    pub(super) async fn running_with(&self, instance: &str, keys: &[&str]) -> StoredFunction {
+        let create = given::create(instance, Start::Running(ReplicaId::random()));
+        assert_eq!(self.create(Create { messages: given::messages(keys), ..create }).await, Written::Done);
+        self.row(&id(instance)).await
+    }
+
     /// An instance that has a scrapbook of version 2 and runs for the second time, after a crash, under a live replica.
     ///
     /// Every number in its row has a value of its own, so that a write to the wrong column shows. No other work of the
@@ -182,17 +210,19 @@ impl Subject {
     pub(super) async fn restarted(&self, instance: &str) -> StoredFunction {
         let live = self.live().await;
         let start = Start::Running(ReplicaId::random());
-        let create = Create { scrapbook: Some(text(2, "first")), ..given::create(instance, start) };
+        let journal = Some("{\"first\":\"notes\"}".to_owned());
+        let create = Create { journal, ..given::create(instance, start) };
         assert_eq!(self.create(create).await, Written::Done);
         let lost = self.row(&id(instance)).await;
+        assert_eq!(self.save(numbered(&lost, 5, text(2, "first"))).await, Written::Done);
         assert_eq!(self.finish(given::finish(&lost, Ending::Lost)).await, Written::Done);
         let claimed = self.claim_all(live).await;
         let [run] = <[_; 1]>::try_from(claimed).expect("only this was due");
-        assert_eq!((run.epoch.as_i64(), run.attempts, run.crashes), (2, 2, 1));
+        assert_eq!((run.epoch.as_i64(), run.attempts, run.crashes, run.saves), (2, 2, 1, 5));
         run
     }
 
-    /// An instance with a history that has come to this status; `Postponed` is due in an hour.
+    /// An instance with a history that has come to this status; `Postponed` is due in an hour. What waits says why.
     pub(super) async fn in_status(&self, instance: &str, status: Status) -> StoredFunction {
         let run = self.restarted(instance).await;
         let ending = match status {
@@ -202,7 +232,10 @@ impl Subject {
             Status::Succeeded => Ending::Succeeded(text(3, "old result")),
             Status::Failed => Ending::Failed("{\"message\":\"old failure\"}".into()),
         };
-        assert_eq!(self.finish(given::finish(&run, ending)).await, Written::Done);
+        let waits = matches!(status, Status::Postponed | Status::Suspended);
+        let reason = waits.then(|| "it waits for a courier".to_owned());
+        let end = Finish { reason, ..given::finish(&run, ending) };
+        assert_eq!(self.finish(end).await, Written::Done);
         let row = self.row(&run.id).await;
         assert_eq!(row.status, status);
         row
@@ -248,6 +281,22 @@ impl Subject {
     /// What is stored now is what was read before, to the last column.
     pub(super) async fn unchanged(&self, before: &StoredFunction) {
         assert_eq!(self.find(&before.id).await.as_ref(), Some(before), "nothing was to change");
+    }
+
+    /// These are all messages of the instance, in this order, with positions from 1 on without gaps.
+    pub(super) async fn has_messages(&self, id: &FunctionId, expected: &[NewMessage]) {
+        let stored = self.messages_of(id).await;
+        let positions: Vec<_> = stored.iter().map(|message| message.position).collect();
+        let count = i64::try_from(expected.len()).expect("few");
+        assert_eq!(positions, (1..=count).collect::<Vec<_>>(), "the positions of {id}");
+        let fresh = |StoredMessage { name, payload, key, .. }| NewMessage { name, payload, key };
+        assert_eq!(stored.into_iter().map(fresh).collect::<Vec<_>>(), expected, "the messages of {id}");
+        assert_eq!(self.find(id).await.map_or(0, |row| row.message_count), count, "the count of {id}");
+    }
+
+    /// The instance has messages with these keys, in this order.
+    pub(super) async fn has_keys<K: AsRef<str>>(&self, id: &FunctionId, keys: impl IntoIterator<Item = K>) {
+        self.has_messages(id, &given::messages(keys)).await;
     }
 
     /// The write has this answer and changes nothing.

@@ -1,10 +1,11 @@
 //! Versions: old code never takes what new code wrote, nor writes over it.
 
-use super::given::{self, TYPE, finish, id, kind, save, text};
+use super::given::{self, HOUR, TYPE, finish, id, kind, save, text};
 use super::subject::Subject;
 use crate::clock::Due;
-use crate::id::ReplicaId;
-use crate::store::{Claimable, Create, Ending, Finish, Start, Write, Written};
+use crate::id::{FunctionId, ReplicaId};
+use crate::record::{Reads, Replica, ReplicaType};
+use crate::store::{Claimable, Create, Ending, Filter, Finish, Start, Write, Written};
 
 async fn due(store: &Subject, create: Create) {
     assert_eq!(store.create(create).await, Written::Done);
@@ -110,10 +111,12 @@ pub async fn a_save_never_lowers_the_version(store: &Subject) {
 pub async fn a_save_may_keep_or_raise_the_version(store: &Subject) {
     let run = store.restarted("a").await;
     for version in [2, 3, 7] {
-        assert_eq!(store.save(save(&run, text(version, "new"))).await, Written::Done);
+        let latest = store.row(&run.id).await;
+        assert_eq!(store.save(save(&latest, text(version, "new"))).await, Written::Done);
         assert_eq!(store.row(&run.id).await.scrapbook, Some(text(version, "new")));
     }
-    assert_eq!(store.save(save(&run, text(6, "older"))).await, Written::LostOwnership);
+    let latest = store.row(&run.id).await;
+    assert_eq!(store.save(save(&latest, text(6, "older"))).await, Written::LostOwnership);
 }
 
 /// "And so does a version below the stored one, which loses the guard": also at the end of a run.
@@ -133,4 +136,34 @@ pub async fn an_ending_without_a_scrapbook_passes_the_version_guard(store: &Subj
     let end = finish(&run, Ending::Succeeded(text(1, "result")));
     assert_eq!(store.finish(end).await, Written::Done);
     assert_eq!(store.row(&run.id).await.scrapbook, Some(text(9, "newer")));
+}
+
+/// "Only what is due while no live replica can take it: none reads its versions", each version on its own.
+pub async fn what_no_live_replica_reads_is_stuck(store: &Subject) {
+    let keeper = store.live().await;
+    due(store, Create { version: 2, ..waits("another version") }).await;
+    due(store, Create { param: text(2, "new"), ..waits("newer parameter") }).await;
+    due(store, Create { scrapbook: Some(text(3, "new")), ..waits("newer scrapbook") }).await;
+    due(store, Create { scrapbook: Some(text(2, "known")), ..waits("all that is read") }).await;
+    due(store, Create { id: FunctionId::new("Invoice", "1"), ..waits("") }).await;
+    let later = Start::Waiting(Due::After(HOUR));
+    due(store, Create { start: later, version: 2, ..waits("another version, later") }).await;
+    let stuck = ["1", "another version", "newer parameter", "newer scrapbook"];
+    assert_eq!(stuck_in(store).await, stuck);
+    // A tool takes nothing, whatever it could run.
+    let of = ReplicaType { type_id: TYPE.into(), version: 2, lease: HOUR, reads: None };
+    store.join(&Replica { types: vec![of.clone()], ..given::replica(HOUR, &[]) }).await;
+    assert_eq!(stuck_in(store).await, stuck);
+    let reads = Some(Reads { param: 1, scrapbook: 0 });
+    let newer =
+        store.join(&Replica { types: vec![ReplicaType { reads, ..of }], ..given::replica(HOUR, &[]) }).await;
+    assert_eq!(stuck_in(store).await, ["1", "newer parameter", "newer scrapbook"]);
+    store.leave(newer).await;
+    store.leave(keeper).await;
+    assert_eq!(stuck_in(store).await.len(), 5, "nobody is alive");
+}
+
+async fn stuck_in(store: &Subject) -> Vec<String> {
+    let rows = store.list(&Filter { stuck: true, ..Filter::default() }).await.expect("the store is there");
+    rows.into_iter().map(|row| row.id.instance_id.to_string()).collect()
 }

@@ -10,6 +10,7 @@ use crate::codec::EncodeError;
 use crate::middleware::Retry;
 use crate::outcome::{Failure, IntoFailure, RawOutcome, Returned};
 use crate::payload::Payload;
+use crate::record::Reads;
 use crate::version::{DecodeError, ScrapbookState, VersionRange};
 
 /// Implemented by the type that `#[resilient_fn]` adds beside the function, under the function's name.
@@ -164,6 +165,11 @@ impl Registration {
     /// The newest version of a stored scrapbook that it can run with.
     pub(crate) fn newest_scrapbook(&self) -> u32 {
         self.scrapbook.map_or(self.dropped_scrapbook, |range| range.newest)
+    }
+
+    /// The newest versions of stored data that it reads.
+    pub(crate) fn reads(&self) -> Reads {
+        Reads { param: self.param.newest, scrapbook: self.newest_scrapbook() }
     }
 
     /// Whether both stand for the same function: it may be registered by name and found again by discovery.

@@ -67,7 +67,8 @@ impl Runtime {
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Result<F::Output, InvokeError> {
         let instance = self.instance_with::<F>(id.into(), &param, messages)?;
-        calls::typed::<F>(calls::invoke(self.engine(), instance).await?)
+        let id = instance.id.clone();
+        calls::typed::<F>(&id, calls::invoke(self.engine(), instance).await?)
     }
 
     /// Like [`schedule`](Self::schedule), with messages that are there when the instance begins.

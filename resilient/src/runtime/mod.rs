@@ -15,6 +15,7 @@ use crate::clock::{Due, Timestamp};
 use crate::control_panel::{ControlPanel, RawControlPanel};
 use crate::engine::{Engine, Stage};
 use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
+use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
 use crate::registry::ResilientFn;
@@ -114,7 +115,9 @@ impl Runtime {
     ///
     /// [`InvokeError::Failed`], [`Postponed`](InvokeError::Postponed) and [`Suspended`](InvokeError::Suspended) are
     /// stored facts about the instance. [`InvokeError::Store`] means that the store is away: whether the instance was
-    /// stored is unknown, and invoking again is safe. Bad input is refused before the store is touched.
+    /// stored is unknown, and invoking again is safe. [`InvokeError::OtherVersion`]: another version of the function has
+    /// begun the instance, and its result does not read as this version's. Bad input is refused before the store is
+    /// touched.
     ///
     /// # Cancellation
     ///
@@ -187,8 +190,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`InvokeError::Failed`], [`InvokeError::NotFound`], [`InvokeError::ShuttingDown`] when this runtime stops first.
-    /// A store that is away is waited for.
+    /// [`InvokeError::Failed`], [`InvokeError::NotFound`], [`InvokeError::ShuttingDown`] when this runtime stops first,
+    /// [`InvokeError::OtherVersion`] as for [`invoke`](Self::invoke). A store that is away is waited for.
     ///
     /// # Cancellation
     ///
@@ -197,7 +200,8 @@ impl Runtime {
         &self,
         id: impl Into<InstanceId>,
     ) -> Result<F::Output, InvokeError> {
-        calls::typed::<F>(calls::completion(self.engine(), function_id::<F>(id)).await?)
+        let id = function_id::<F>(id);
+        calls::typed::<F>(&id, calls::completion(self.engine(), id.clone()).await?)
     }
 
     /// Runs an existing instance again, here and at once, with its stored parameter and scrapbook.
@@ -205,7 +209,8 @@ impl Runtime {
     /// # Errors
     ///
     /// [`InvokeError::NotFound`], [`InvokeError::Executing`] while it runs, [`InvokeError::Changed`] when somebody else
-    /// was faster, and those of [`invoke`](Self::invoke).
+    /// was faster, [`InvokeError::OtherVersion`] when another version of the function has begun it, and those of
+    /// [`invoke`](Self::invoke).
     ///
     /// # Cancellation
     ///
@@ -214,16 +219,19 @@ impl Runtime {
         &self,
         id: impl Into<InstanceId>,
     ) -> Result<F::Output, InvokeError> {
-        let row = calls::read(self.engine(), &function_id::<F>(id)).await?;
-        let registration = self.engine().registration(F::TYPE_ID, row.version)?;
-        calls::typed::<F>(calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
+        let id = function_id::<F>(id);
+        let row = calls::read(self.engine(), &id).await?;
+        calls::check_version::<F>(&id, row.version)?;
+        let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
+        calls::typed::<F>(&id, calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
     }
 
     /// Opens a typed view on one instance.
     ///
     /// # Errors
     ///
-    /// [`InvokeError::NotFound`], [`InvokeError::Decode`] when this code cannot read the instance: then
+    /// [`InvokeError::NotFound`]; [`InvokeError::OtherVersion`] when another version of the function has begun the
+    /// instance, and [`InvokeError::Decode`] when this code cannot read it: then
     /// [`raw_control_panel`](Self::raw_control_panel) can.
     pub async fn control_panel<F: ResilientFn>(
         &self,
@@ -254,6 +262,31 @@ impl Runtime {
         self.engine().store.list(filter).await
     }
 
+    /// Why an instance stands where it stands, in words for people: who runs it, until when or for what it waits, or that
+    /// no live replica runs its version or reads its data.
+    ///
+    /// ```
+    /// use resilient::prelude::*;
+    /// use resilient::Filter;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::builder(InMemoryStore::new()).start().await?;
+    /// // What waits for a deployment: due, and nobody who is alive can run it.
+    /// for row in runtime.list(&Filter { stuck: true, ..Filter::default() }).await? {
+    ///     println!("{}: {}", row.id, runtime.reason(&row).await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store is away or broken.
+    pub async fn reason(&self, row: &StoredFunction) -> Result<String, StoreError> {
+        Ok(inspect::reason(row, &self.replicas().await?))
+    }
+
     /// The replicas that are alive.
     ///
     /// # Errors
@@ -279,7 +312,7 @@ impl Runtime {
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
         let param = F::encode_param(param);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-        Ok(Instance { id: function_id::<F>(id), registration, param, messages: Vec::new() })
+        Ok(Instance { id: function_id::<F>(id), registration, param, journal: None, messages: Vec::new() })
     }
 }
 

@@ -82,9 +82,12 @@ impl Store for InMemoryStore {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
+        let now = self.clock.now();
         let state = self.lock();
         let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        Ok(state.functions.values().filter(|row| matches(filter, row)).take(limit).cloned().collect())
+        let found = state.functions.values().filter(|row| matches(filter, row));
+        let found = found.filter(|row| !filter.stuck || state.is_stuck(row, now));
+        Ok(found.take(limit).cloned().collect())
     }
 
     async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
@@ -393,17 +396,16 @@ impl State {
     }
 
     fn due(&self, kind: &Claimable, now: Timestamp) -> Vec<(Timestamp, FunctionId)> {
-        let waits = |row: &&StoredFunction| matches!(row.status, Status::Postponed | Status::Suspended);
-        let mut due: Vec<_> = self
-            .functions
-            .values()
-            .filter(waits)
-            .filter(|row| describes(kind, row))
-            .filter_map(|row| row.due_at.filter(|due| *due <= now).map(|due| (due, row.id.clone())))
-            .collect();
+        let due = self.functions.values().filter(|row| row.is_due(now) && describes(kind, row));
+        let mut due: Vec<_> = due.filter_map(|row| Some((row.due_at?, row.id.clone()))).collect();
         due.sort();
         due.truncate(usize::try_from(kind.limit).unwrap_or(usize::MAX));
         due
+    }
+
+    fn is_stuck(&self, row: &StoredFunction, now: Timestamp) -> bool {
+        let mut live = self.replicas.values().filter(|live| is_alive(live, now));
+        row.is_due(now) && !live.any(|live| live.replica.types.iter().any(|of| of.takes(row)))
     }
 
     fn release_dead(&mut self, now: Timestamp) -> u64 {
@@ -426,10 +428,16 @@ impl State {
 fn runs(live: &LiveReplica, row: &StoredFunction, now: Timestamp) -> bool {
     let silent = now.saturating_since(live.heartbeat_at);
     let mut types = live.replica.types.iter();
-    types.any(|of| of.type_id == row.id.type_id && of.version == row.version && silent <= of.lease)
+    types.any(|of| of.runs(row) && silent <= of.lease)
 }
 
 impl StoredFunction {
+    /// Whether it waits, and has waited long enough.
+    fn is_due(&self, now: Timestamp) -> bool {
+        matches!(self.status, Status::Postponed | Status::Suspended)
+            && self.due_at.is_some_and(|due| due <= now)
+    }
+
     /// What every transition does.
     fn step(&mut self, now: Timestamp) {
         self.epoch = self.epoch.next();

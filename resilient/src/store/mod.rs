@@ -201,6 +201,8 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Only what this replica owns.
     pub owner: Option<ReplicaId>,
+    /// Only what is due while no live replica can take it: none [reads](crate::Reads) its versions.
+    pub stuck: bool,
     /// Only what comes after this id: the last one of the page before.
     pub after: Option<FunctionId>,
     /// At most so many.
@@ -209,7 +211,7 @@ pub struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { type_id: None, status: None, owner: None, after: None, limit: 100 }
+        Self { type_id: None, status: None, owner: None, stuck: false, after: None, limit: 100 }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The loops in the background. They never die: an error is reported, waited out, and the loop goes on.
 
+mod arrivals;
 mod crashed;
 mod due;
 mod heartbeat;
+mod stuck;
 mod sweep;
 mod waiters;
 
@@ -12,9 +14,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub(crate) use self::arrivals::Arrivals;
 pub(crate) use self::crashed::Crashed;
 pub(crate) use self::due::DueWork;
 pub(crate) use self::heartbeat::Heart;
+pub(crate) use self::stuck::Stuck;
 pub(crate) use self::sweep::Sweep;
 pub(crate) use self::waiters::Waiters;
 use crate::backoff::Backoff;

@@ -5,7 +5,7 @@ use resilient::{DecodeError, Payload};
 use resilient_tests::{TestStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{PATIENCE, Probe, builder, crash, double, failure, refusal, replica, secs, stored};
+use crate::common::{PATIENCE, Probe, builder, crash, double, failure, replica, secs, stored};
 
 /// The code of yesterday.
 mod yesterday {
@@ -35,13 +35,6 @@ mod yesterday {
         book.save().await?;
         probe.gate().await;
         Ok(format!("old {} in {}", order.total, book.steps))
-    }
-
-    #[resilient_fn(type_id = "SideBySide", register = false)]
-    pub(super) async fn flow(total: u32, probe: Dep<Probe>) -> String {
-        probe.begin();
-        probe.gate().await;
-        format!("version 1 of {total}")
     }
 }
 
@@ -87,23 +80,15 @@ mod today {
         probe.gate().await;
         Ok(format!("new {} {} in {:?}", order.total, order.currency, book.done))
     }
-
-    #[resilient_fn(type_id = "SideBySide", version = 2, register = false)]
-    pub(super) async fn flow(total: u32, probe: Dep<Probe>) -> String {
-        probe.begin();
-        probe.gate().await;
-        format!("version 2 of {total}")
-    }
 }
 
 async fn old(store: &TestStore, probe: &Probe) -> Runtime {
-    let old =
-        builder(store.another().await, probe).register::<yesterday::process>().register::<yesterday::flow>();
+    let old = builder(store.another().await, probe).register::<yesterday::process>();
     old.start().await.expect("it starts")
 }
 
 async fn new(store: &TestStore, probe: &Probe) -> Runtime {
-    let new = builder(store.another().await, probe).register::<today::process>().register::<today::flow>();
+    let new = builder(store.another().await, probe).register::<today::process>();
     new.start().await.expect("it starts")
 }
 
@@ -191,44 +176,6 @@ on_every_store! {
         assert_newer(yesterday::process::control_panel(&before, "1").await, "scrapbook");
         let after = new(&store, &probe).await;
         assert_eq!(today::process::completion(&after, "1").await.expect("it succeeds"), "new 5 EUR in [100, 100]");
-    }
-
-    /// Two versions of a function under one type id: each keeps to the instances that were begun with it.
-    async fn versions_side_by_side_keep_to_their_instances(store: TestStore) {
-        let probe = Probe::default();
-        probe.open();
-        let both = builder(store.clone(), &probe).register::<yesterday::flow>().register::<today::flow>();
-        let both = both.start().await.expect("two versions are no duplicate");
-        assert_eq!(yesterday::flow::invoke(&both, "1", 5).await.expect("it succeeds"), "version 1 of 5");
-        assert_eq!(today::flow::invoke(&both, "2", 5).await.expect("it succeeds"), "version 2 of 5");
-        today::flow::schedule(&both, "3", 6).await.expect("it is stored");
-        assert_eq!(today::flow::completion(&both, "3").await.expect("it succeeds"), "version 2 of 6");
-        assert_eq!(today::flow::invoke(&both, "1", 9).await.expect("it is stored"), "version 1 of 5", "one identity");
-        assert_eq!(today::flow::reinvoke(&both, "1").await.expect("it succeeds"), "version 1 of 5");
-        let panel = today::flow::control_panel(&both, "1").await.expect("it is there");
-        assert_eq!(panel.reinvoke().await.expect("it succeeds"), "version 1 of 5", "also for a person");
-        for (id, version) in [("1", 1), ("2", 2), ("3", 2)] {
-            assert_eq!(stored(&store, "SideBySide", id).await.version, version);
-        }
-    }
-
-    /// A replica without the version neither claims nor runs the instance, and says so when it is asked to.
-    async fn a_version_that_is_not_here_is_not_run_here(store: TestStore) {
-        let probe = Probe::default();
-        probe.open();
-        let (before, after) = (old(&store, &probe).await, new(&store, &probe).await);
-        after.shutdown().await.expect("it ends");
-        let tool = builder(store.another().await, &probe).register::<today::flow>().take_no_work();
-        let tool = tool.start().await.expect("it starts");
-        today::flow::schedule(&tool, "1", 5).await.expect("it is stored");
-        let row = stored(&store, "SideBySide", "1").await;
-        assert_eq!(yesterday::flow::invoke(&before, "2", 5).await.expect("it succeeds"), "version 1 of 5");
-        let text = "version 2 of function type `SideBySide` is not registered; \
-            add `.discover()` or `.register::<F>()` to the builder";
-        assert_eq!(refusal(yesterday::flow::reinvoke(&before, "1").await), text);
-        assert_eq!(stored(&store, "SideBySide", "1").await, row);
-        let after = new(&store, &probe).await;
-        assert_eq!(today::flow::completion(&after, "1").await.expect("it succeeds"), "version 2 of 5");
     }
 
     /// Old code under a newer type id: an upgrade that refuses is a failure that says which step.
