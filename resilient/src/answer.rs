@@ -31,7 +31,8 @@ impl Answer {
             Status::Postponed => {
                 row.due_at.filter(|due| *due > row.updated_at).map(|due| Self::Postponed(due.into()))
             }
-            Status::Suspended => Some(Self::Suspended),
+            // What was woken is due from the moment at which its message was written.
+            Status::Suspended => row.due_at.is_none_or(|due| due > row.updated_at).then_some(Self::Suspended),
             Status::Succeeded => Some(succeeded(row).unwrap_or_else(|| unreadable(row))),
             Status::Failed => Some(failure_of(row).map_or_else(|| unreadable(row), Self::Failed)),
         }

@@ -63,9 +63,31 @@ pub(crate) fn jittered(duration: Duration) -> Duration {
     duration / 2 + (duration / 2).saturating_mul(share) / 1_000
 }
 
+/// A duration that is shortened at random, by at most this share of it.
+pub(crate) fn shortened(duration: Duration, share: f64) -> Duration {
+    let random = f64::from(u32::try_from(random() % 1_000_000).unwrap_or(0)) / 1_000_000.0;
+    let left = 1.0 - share * random;
+    // A share of zero leaves every nanosecond; one that is no share at all counts as none.
+    if (0.0..1.0).contains(&left) { duration.mul_f64(left) } else { duration }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_shortened_by_its_share_at_most() {
+        let whole = Duration::from_secs(100);
+        for _ in 0..100 {
+            let found = shortened(whole, 0.1);
+            assert!(found <= whole && found >= whole * 9 / 10, "{found:?}");
+            assert!(shortened(whole, 1.0) <= whole);
+        }
+        for share in [0.0, -1.0, f64::NAN, f64::INFINITY, 2.0] {
+            assert!(shortened(Duration::MAX, share) <= Duration::MAX, "{share}");
+        }
+        assert_eq!(shortened(whole, 0.0), whole);
+    }
 
     #[test]
     fn the_pauses_grow_up_to_the_longest_and_begin_anew() {

@@ -1,6 +1,6 @@
 //! What everything that runs functions shares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +11,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::clock::Due;
+use crate::id::FunctionId;
+use crate::inboxes::Inboxes;
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::lease::Lease;
-use crate::middleware::DynMiddleware;
+use crate::metrics;
+use crate::middleware::{self, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
@@ -42,8 +46,8 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) dependencies: Arc<Dependencies>,
     pub(crate) settings: Settings,
-    /// What wraps every run, the outermost first.
-    pub(crate) middleware: Vec<Arc<dyn DynMiddleware>>,
+    /// What wraps the runs of each function.
+    pub(crate) middleware: HashMap<middleware::Kind, Stack>,
     pub(crate) functions: Vec<(String, FunctionSettings)>,
     /// Whether it takes work that is due; a tool does not.
     pub(crate) takes_work: bool,
@@ -53,6 +57,7 @@ pub(crate) struct Engine {
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) wakes: Wakes,
     pub(crate) waiting: Waiting,
+    pub(crate) inboxes: Inboxes,
     pub(crate) stage: watch::Sender<Stage>,
     pub(crate) shutting_down: watch::Sender<bool>,
     pub(crate) reporter: Reporter,
@@ -83,9 +88,26 @@ impl Engine {
         registration.ok_or_else(|| InvokeError::NotRegistered { type_id: type_id.to_owned(), version })
     }
 
-    /// What wraps the runs of this function, the outermost first.
-    pub(crate) fn middleware_of(&self, _registration: &Registration) -> Vec<Arc<dyn DynMiddleware>> {
-        self.middleware.clone()
+    /// What wraps the runs of this function.
+    pub(crate) fn middleware_of(&self, registration: &Registration) -> Stack {
+        self.middleware.get(&(registration.type_id, registration.version)).cloned().unwrap_or_default()
+    }
+
+    /// What middleware notes where this instance is started, in the task of the caller.
+    pub(crate) fn noted_at_start(
+        &self,
+        registration: &Registration,
+        id: &FunctionId,
+    ) -> Result<Option<String>, InvokeError> {
+        let headers = self.middleware_of(registration).headers(id);
+        let headers = headers.map_err(|failure| InvokeError::NotStarted { failure })?;
+        let journal = Journal { headers, ..Journal::default() }.text();
+        let (bytes, limit) = (journal.as_ref().map_or(0, String::len), self.settings.max_payload);
+        if bytes > limit {
+            Err(InvokeError::TooLarge { field: "journal", bytes, limit })
+        } else {
+            Ok(journal)
+        }
     }
 
     /// How long after a heartbeat an instance of this kind counts as running.
@@ -188,7 +210,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `read messages`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,
@@ -214,6 +236,7 @@ pub(crate) struct Reporter(pub(crate) Option<Handler>);
 
 impl Reporter {
     pub(crate) fn report(&self, activity: &'static str, error: StoreError) {
+        metrics::store_error(activity);
         tracing::warn!(
             activity,
             %error,

@@ -3,13 +3,14 @@
 //! It is stored with the instance, as JSON text, so that every later run knows it, on any replica, and a person can read
 //! it. Names in it were chosen by the function's author: the name of a timer, of a call, of a header.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
+use crate::codec::{self, EncodeError};
 use crate::guard::{AtLeastOnce, AtMostOnce};
 
 /// What the framework notes about an instance.
@@ -22,6 +23,9 @@ pub struct Journal {
     /// When the timers end that runs have reached.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timers: BTreeMap<String, Timestamp>,
+    /// Those of them that ended before the message came that was waited for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub expired: BTreeSet<String>,
     /// The calls of [`Context::once`](crate::Context::once).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub once: BTreeMap<String, AtMostOnce<Json>>,
@@ -31,7 +35,7 @@ pub struct Journal {
     /// The messages that the last run could not read, by their positions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dead_letters: BTreeMap<i64, DeadLetter>,
-    /// How many runs in a row have failed and were tried again.
+    /// How many tries in a row have failed and were followed by another.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_tries: u32,
 }
@@ -61,7 +65,17 @@ impl Json {
         self.0.get()
     }
 
-    /// A text that is known to be JSON.
+    /// The JSON form of a value.
+    ///
+    /// # Errors
+    ///
+    /// It could not be read back, see [`codec::encode`].
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        let payload = codec::encode(1, value)?;
+        Self::new(payload.body).map_err(serde::ser::Error::custom)
+    }
+
+    /// A text that is JSON already, as a person writes it.
     ///
     /// # Errors
     ///
@@ -93,6 +107,15 @@ impl Journal {
     /// It is not what this code writes: newer code did, or somebody edited it.
     pub fn read(stored: Option<&str>) -> serde_json::Result<Self> {
         stored.map_or_else(|| Ok(Self::default()), serde_json::from_str)
+    }
+
+    /// The text to be stored when a person lets the instance run again, unless it stays: tries count anew.
+    ///
+    /// What this code cannot read stays as it is.
+    pub(crate) fn begun_anew(stored: Option<&str>) -> Option<String> {
+        let journal = Self::read(stored).ok().filter(|journal| journal.failed_tries > 0)?;
+        // An emptied journal is stored as one, for `None` would leave the old one.
+        Some(Self { failed_tries: 0, ..journal }.text().unwrap_or_else(|| "{}".to_owned()))
     }
 
     /// The text to be stored, unless there is nothing to note.

@@ -103,15 +103,19 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
 // Generated code names the crate from outside, also in this crate's own tests.
 #[allow(unused_extern_crates, reason = "the macros need it")]
 extern crate self as resilient;
 
+mod backoff;
 mod clock;
 mod error;
 mod guard;
 mod id;
+pub mod metrics;
+mod panics;
 
 pub mod codec;
 mod context;
@@ -134,12 +138,11 @@ pub mod conformance;
 pub mod registry;
 
 mod answer;
-mod backoff;
 mod events;
+mod inboxes;
 mod invoke_error;
 mod lease;
 mod limited;
-mod panics;
 mod runs;
 mod waiting;
 mod writer;
@@ -164,11 +167,11 @@ pub use resilient_macros::{Message, Messages, Scrapbook, Versioned, resilient_fn
 
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
 pub use self::codec::EncodeError;
-pub use self::context::{Context, Mode};
-pub use self::control_panel::{ControlPanel, RawControlPanel};
+pub use self::context::{Context, Inbox, Mode, WaitError};
+pub use self::control_panel::{ControlPanel, PanelMessage, RawControlPanel, UnknownCall, UnknownField};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};
-pub use self::guard::{AtLeastOnce, AtMostOnce};
+pub use self::guard::{AtLeastOnce, AtMostOnce, Guarded, UnknownOutcome};
 pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, ReplicaId, TypeId};
 pub use self::invoke_error::InvokeError;
 pub use self::journal::{DeadLetter, Journal, Json};
@@ -178,7 +181,7 @@ pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
-pub use self::scrapbook::{SaveError, Scrapbook};
+pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
 pub use self::settings::{FunctionSettings, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};

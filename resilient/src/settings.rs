@@ -18,6 +18,7 @@ pub struct Settings {
     pub(crate) poll: Duration,
     pub(crate) sweep: Duration,
     pub(crate) wait_poll: Duration,
+    pub(crate) stay_in_memory: Duration,
     pub(crate) store_patience: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_running: usize,
@@ -36,6 +37,7 @@ impl Default for Settings {
             poll: Duration::from_millis(250),
             sweep: Duration::from_secs(3),
             wait_poll: Duration::from_millis(100),
+            stay_in_memory: Duration::from_secs(1),
             store_patience: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(20),
             max_running: 1_000,
@@ -79,10 +81,21 @@ setters! {
     poll: Duration,
     /// How often this replica compares what it owns in the store with what it runs. Default 3 s.
     sweep: Duration,
-    /// How often callers that wait for a result from another replica look for it, all in one query. Default 100 ms.
+    /// How often callers that wait for a result from another replica look for it, all in one query; and runs that wait
+    /// for a message in memory, all in another one. Default 100 ms.
     ///
-    /// A long wait looks less often, down to every 20th of this frequency.
+    /// A caller that waits long looks less often, down to every 20th of this frequency. Nothing is asked while nobody
+    /// waits.
     wait_poll: Duration,
+    /// How long a function that waits for a message, or sleeps, stays in memory before its run ends as suspended.
+    /// Default 1 s.
+    ///
+    /// A message that comes in this time goes on with the run that waits, within a [`wait_poll`](Self::wait_poll) when
+    /// another process has sent it; one that comes later begins another run from its top, within a [`poll`](Self::poll).
+    /// With a longer time more answers come in time, and functions that wait hold their memory and their places among
+    /// [`max_running`](Self::max_running) for longer, and a shutdown still ends them at once. Zero suspends every wait at
+    /// once.
+    stay_in_memory: Duration,
     /// How long a write is tried again while the store is away, before the caller gets the error. Default 10 s.
     store_patience: Duration,
     /// How long [`Runtime::shutdown`](crate::Runtime::shutdown) waits for running functions before it hands them over. Default 20 s.
@@ -124,7 +137,11 @@ impl Settings {
                 problems.push(format!("`{name}` is {time:?}; give at least {MIN_INTERVAL:?}"));
             }
         }
-        let patience = [("store_patience", self.store_patience), ("shutdown_grace", self.shutdown_grace)];
+        let patience = [
+            ("store_patience", self.store_patience),
+            ("shutdown_grace", self.shutdown_grace),
+            ("stay_in_memory", self.stay_in_memory),
+        ];
         for (name, time) in times.into_iter().chain(patience) {
             problems.extend(too_long(&format!("`{name}`"), time));
         }

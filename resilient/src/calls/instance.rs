@@ -17,6 +17,8 @@ pub(crate) struct Instance {
     pub(crate) id: FunctionId,
     pub(crate) registration: Registration,
     pub(crate) param: Payload,
+    /// What middleware has noted.
+    pub(crate) journal: Option<String>,
     /// What it finds in its inbox when it begins.
     pub(crate) messages: Vec<NewMessage>,
 }
@@ -29,10 +31,17 @@ impl Instance {
         send::check(engine, &self.messages)
     }
 
+    /// With what middleware notes at the start. Called in the task of the caller: there, middleware finds out for whom
+    /// the instance is started.
+    pub(super) fn noted(self, engine: &Engine) -> Result<Self, InvokeError> {
+        let journal = engine.noted_at_start(&self.registration, &self.id)?;
+        Ok(Self { journal, ..self })
+    }
+
     /// The write that stores it.
     pub(super) fn create(self, start: Start) -> Create {
-        let Self { id, registration, param, messages } = self;
-        Create { messages, ..Create::new(id, start, registration.version, param) }
+        let Self { id, registration, param, journal, messages } = self;
+        Create { journal, messages, ..Create::new(id, start, registration.version, param) }
     }
 }
 

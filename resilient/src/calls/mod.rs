@@ -5,22 +5,25 @@ mod send;
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
-pub(crate) use self::send::{messages, send};
+pub(crate) use self::send::{message, messages, send};
 
 use crate::answer::Answer;
 use crate::clock::Due;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId};
-use crate::invocation::{self, Claimed};
+use crate::invocation::{self, Begun, Claimed};
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::{Registration, ResilientFn};
 use crate::runs::{Ended, Ticket};
 use crate::status::Status;
-use crate::store::{Edit, Start, StoreError, Transition, Write, Written};
+use crate::store::{Edit, Replace, Start, StoreError, Transition, Write, Written};
 use crate::version::DecodeError;
 use crate::waiting::Until;
 
@@ -42,6 +45,7 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<A
         }
     };
     let ended = ticket.ended();
+    let instance = instance.noted(engine)?;
     // A task of its own: a caller that goes away takes neither the instance nor its run with it.
     let begun = tokio::spawn(create_and_run(Arc::clone(engine), ticket, instance)).await;
     match begun.map_err(|_| task_lost())?? {
@@ -62,6 +66,7 @@ async fn create_and_run(
     let registration = instance.registration;
     let owner = owner_of(&engine, registration, &ticket).await?;
     let create = instance.create(Start::Running(owner));
+    let asked = Instant::now();
     match engine.writer.write(Write::Create(create.clone())).await? {
         Written::Exists(existing) => {
             // At this epoch it runs nowhere: this ticket is the only one. It is what a create left whose answer was
@@ -76,6 +81,7 @@ async fn create_and_run(
         Written::Done => {}
         other => return Err(unexpected("a create", &other)),
     }
+    let begun = Begun { asked, answered: Instant::now(), shown: None };
     let claimed = Claimed {
         ticket,
         owner,
@@ -86,6 +92,7 @@ async fn create_and_run(
         scrapbook: create.scrapbook,
         journal: create.journal,
         saves: 0,
+        begun,
     };
     invocation::run(&engine, claimed).await;
     Ok(None)
@@ -116,6 +123,7 @@ pub(crate) async fn schedule(engine: &Arc<Engine>, instance: Instance, due: Due)
     check_not_stopped(engine)?;
     instance.check(engine)?;
     due.check()?;
+    let instance = instance.noted(engine)?;
     let FunctionId { type_id, instance_id } = instance.id.clone();
     match engine.writer.write(Write::Create(instance.create(Start::Waiting(due)))).await? {
         Written::Exists(_) => Ok(()),
@@ -142,10 +150,20 @@ pub(crate) async fn read(engine: &Engine, id: &FunctionId) -> Result<StoredFunct
 }
 
 /// A change that goes together with a new run, in one compare-and-set.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     pub(crate) param: Option<Payload>,
     pub(crate) scrapbook: Option<Payload>,
+    pub(crate) journal: Option<String>,
+    pub(crate) messages: Option<Replace>,
+}
+
+impl Changes {
+    /// The write that stores them, with what becomes of the instance.
+    pub(crate) fn edit(self, id: &FunctionId, epoch: Epoch, transition: Transition) -> Edit {
+        let Self { param, scrapbook, journal, messages } = self;
+        Edit { id: id.clone(), epoch, param, scrapbook, journal, messages, transition }
+    }
 }
 
 /// Runs an instance again, as it was read and with these changes, if nobody changed it meanwhile.
@@ -178,17 +196,16 @@ async fn claim_and_run(
     changes: Changes,
 ) -> Result<(), InvokeError> {
     let owner = owner_of(&engine, registration, &ticket).await?;
-    let Changes { param, scrapbook } = changes;
-    let edit = Edit {
-        id: row.id.clone(),
-        epoch: row.epoch,
-        param: param.clone(),
-        scrapbook: scrapbook.clone(),
-        journal: None,
-        messages: None,
-        transition: Transition::Run(owner),
-    };
+    let journal = changes.journal.or_else(|| Journal::begun_anew(row.journal.as_deref()));
+    let changes = Changes { journal, ..changes };
+    let edit = changes.clone().edit(&row.id, row.epoch, Transition::Run(owner));
+    let asked = Instant::now();
     check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
+    // An edit does not show the store's clock, and later the row may show a later time.
+    let shown = read(&engine, &row.id).await.ok().map(|row| row.updated_at);
+    let begun = Begun { asked, answered: Instant::now(), shown };
+    let Changes { param, scrapbook, journal, messages } = changes;
+    let message_count = messages.and_then(|replace| i64::try_from(replace.messages.len()).ok());
     let claimed = Claimed {
         ticket,
         owner,
@@ -196,9 +213,10 @@ async fn claim_and_run(
         attempt: row.attempts.saturating_add(1),
         param: param.unwrap_or(row.param),
         scrapbook: scrapbook.or(row.scrapbook),
-        journal: row.journal,
+        journal: journal.or(row.journal),
         saves: row.saves,
-        message_count: row.message_count,
+        message_count: message_count.unwrap_or(row.message_count),
+        begun,
     };
     invocation::run(&engine, claimed).await;
     Ok(())

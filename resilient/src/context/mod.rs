@@ -1,14 +1,28 @@
 //! What a run may know about itself, and what it can ask for.
 
+mod guards;
+mod inbox;
+mod log;
 mod notes;
+mod post;
+mod timers;
+mod wait;
+mod wait_error;
+mod waits;
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use self::inbox::Inbox;
+pub(crate) use self::log::Log;
 pub(crate) use self::notes::Notes;
-
+pub(crate) use self::post::{Post, StoreTime};
+pub use self::wait_error::WaitError;
+pub(crate) use self::waits::{Suspension, Waits};
 use crate::id::{FunctionId, InstanceId, TypeId};
+use crate::message::Outgoing;
+use crate::scrapbook::FailingSaver;
 
 /// Whether work may have been begun before this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,18 +42,33 @@ pub struct Context {
     resumed: bool,
     shutdown: watch::Receiver<bool>,
     notes: Arc<Notes>,
+    waits: Arc<Waits>,
 }
 
 impl Context {
     /// For the runtime.
     #[doc(hidden)]
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
-        Self { id, attempt, resumed: false, shutdown, notes: Arc::default() }
+        let notes = Arc::<Notes>::default();
+        let waits = Waits::new(Arc::clone(&notes), Log::read_through(), None);
+        Self { id, attempt, resumed: false, shutdown, notes, waits: Arc::new(waits) }
     }
 
-    /// For the runtime: the journal of the run.
-    pub(crate) fn with_notes(self, notes: Arc<Notes>) -> Self {
-        Self { notes, ..self }
+    /// For the runtime: the journal of the run, and where its messages come from.
+    pub(crate) fn attached(self, notes: Arc<Notes>, post: Arc<dyn Post>) -> Self {
+        let waits = Waits::new(Arc::clone(&notes), Log::default(), Some(post));
+        Self { notes, waits: Arc::new(waits), ..self }
+    }
+
+    /// For the runtime: the body begins from its top.
+    pub(crate) fn begin(&self) {
+        self.notes.begin();
+        self.waits.begin();
+    }
+
+    /// For the runtime: what the run waits for when it ends as suspended, and began with so many messages.
+    pub(crate) fn suspension(&self, message_count: i64) -> Suspension {
+        self.waits.suspension(message_count)
     }
 
     /// For the runtime: whether the instance may have been begun before, whatever the attempt says.
@@ -78,14 +107,65 @@ impl Context {
         Self { shutdown: watch::channel(true).1, ..self }
     }
 
-    /// For unit tests: what the next run would get: attempt and mode count on, and what this one has noted is there.
+    /// For unit tests: this message is there when the run begins.
+    ///
+    /// One that cannot be stored is set aside as unreadable.
+    ///
+    /// ```
+    /// # use resilient::prelude::*;
+    /// # use resilient::{DecodeError, Message, Payload, Versioned};
+    /// # #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct Paid(u32);
+    /// # impl Versioned for Paid {
+    /// #     const VERSION: u32 = 1;
+    /// #     const OLDEST: u32 = 1;
+    /// #     fn decode(payload: &Payload) -> Result<Self, DecodeError> {
+    /// #         Ok(Self(payload.body.parse().unwrap_or_default()))
+    /// #     }
+    /// # }
+    /// # impl Message for Paid {
+    /// #     const NAME: &'static str = "Paid";
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let context = Context::test().with_message(Paid(7));
+    /// assert_eq!(context.messages().next::<Paid>().await?, Paid(7));
+    /// // Each message is handed out once, and a run that waits for another one ends here.
+    /// assert!(context.messages().next::<Paid>().await.is_err());
+    /// // The next run reads the log from its start.
+    /// assert_eq!(context.next_run().messages().next::<Paid>().await?, Paid(7));
+    /// # Ok::<(), resilient::Error>(())
+    /// # })?;
+    /// # Ok::<(), resilient::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_message(self, message: impl Into<Outgoing>) -> Self {
+        let waits = self.waits.anew(Arc::clone(&self.notes));
+        waits.log.send(message.into());
+        Self { waits: Arc::new(waits), ..self }
+    }
+
+    /// For unit tests: the `n`-th store of what the run notes and all later ones fail, as after a crash at that point.
+    ///
+    /// [`next_run`](Self::next_run) then finds what was stored before.
+    #[must_use]
+    pub fn failing_at_save(self, n: u32) -> Self {
+        let notes = Arc::new(self.notes.next_run(Some(Arc::new(FailingSaver::at(n)))));
+        let waits = Arc::new(self.waits.anew(Arc::clone(&notes)));
+        Self { notes, waits, ..self }
+    }
+
+    /// For unit tests: what the next run would get: attempt and mode count on, what this one has noted is there, and so
+    /// are all messages.
     #[must_use]
     pub fn next_run(&self) -> Self {
-        Self {
-            attempt: self.attempt.saturating_add(1),
-            notes: Arc::new(self.notes.next_run()),
-            ..self.clone()
-        }
+        let notes = Arc::new(self.notes.next_run(None));
+        let waits = Arc::new(self.waits.anew(Arc::clone(&notes)));
+        Self { attempt: self.attempt.saturating_add(1), notes, waits, ..self.clone() }
+    }
+
+    /// The messages of this instance.
+    pub fn messages(&self) -> Inbox {
+        Inbox::new(Arc::clone(&self.waits), self.shutdown.clone())
     }
 
     /// The identity of the work.
@@ -124,11 +204,16 @@ impl Context {
     ///
     /// Dropping the future has no effect.
     pub async fn shutting_down(&self) {
-        let mut shutdown = self.shutdown.clone();
-        if shutdown.wait_for(|ends| *ends).await.is_err() {
-            // The sender is gone without having said anything: nothing will ever end this run.
-            std::future::pending::<()>().await;
-        }
+        until_shutdown(&self.shutdown).await;
+    }
+}
+
+/// Waits until the process is about to end.
+async fn until_shutdown(shutdown: &watch::Receiver<bool>) {
+    let mut shutdown = shutdown.clone();
+    if shutdown.wait_for(|ends| *ends).await.is_err() {
+        // The sender is gone without having said anything: nothing will ever end this run.
+        std::future::pending::<()>().await;
     }
 }
 

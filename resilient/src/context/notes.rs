@@ -64,6 +64,11 @@ impl Notes {
         self.lock().used.insert((kind, name.to_owned()))
     }
 
+    /// Gives a name back: what was to use it has ended without doing so.
+    pub(crate) fn free_name(&self, kind: &'static str, name: &str) {
+        self.lock().used.remove(&(kind, name.to_owned()));
+    }
+
     /// Notes something without storing it at once: the next change that is stored, or the outcome, takes it along.
     pub(crate) fn note(&self, change: impl FnOnce(&mut Journal)) {
         let mut state = self.lock();
@@ -96,7 +101,7 @@ impl Notes {
     }
 
     /// What the next run would find, in a unit test.
-    pub(crate) fn next_run(&self) -> Self {
-        Self::new(self.lock().journal.clone(), self.saver.clone())
+    pub(crate) fn next_run(&self, saver: Option<Arc<dyn Saver>>) -> Self {
+        Self::new(self.lock().journal.clone(), saver)
     }
 }

@@ -1,10 +1,13 @@
 //! The body of the function, as the innermost of all that wraps a run.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::Claimed;
+use super::post::RunPost;
 use super::saver::RunSaver;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
@@ -26,8 +29,13 @@ pub(super) struct Body {
     notes: Arc<Notes>,
     saver: Arc<RunSaver>,
     dependencies: Arc<Dependencies>,
+    known_dead_letters: BTreeSet<i64>,
     /// The scrapbook that the last time has left, to be stored with the outcome.
     left: Mutex<Option<Payload>>,
+    /// Whether it was begun in this run.
+    begun: AtomicBool,
+    /// Whether it was begun with a scrapbook that is not stored yet.
+    repeated: AtomicBool,
 }
 
 impl Body {
@@ -36,12 +44,13 @@ impl Body {
         let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
         let journal = Journal::read(claimed.journal.as_deref());
         let journal = journal.map_err(|error| Failure::of("unreadable journal", &error))?;
+        let known_dead_letters = journal.dead_letters.keys().copied().collect();
         let saver = Arc::new(RunSaver::new(engine, claimed));
         let notes = Arc::new(Notes::new(journal, Some(Arc::clone(&saver) as _)));
         // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
         let context = Context::new(id, claimed.attempt, engine.shutting_down.subscribe())
             .after_other_runs(epoch > Epoch::ZERO.next())
-            .with_notes(Arc::clone(&notes));
+            .attached(Arc::clone(&notes), Arc::new(RunPost::new(engine, claimed)));
         Ok(Self {
             registration: claimed.registration,
             param: claimed.param.clone(),
@@ -49,7 +58,10 @@ impl Body {
             notes,
             saver,
             dependencies: Arc::clone(&engine.dependencies),
+            known_dead_letters,
             left: Mutex::default(),
+            begun: AtomicBool::new(false),
+            repeated: AtomicBool::new(false),
         })
     }
 
@@ -66,29 +78,51 @@ impl Body {
         &self.notes
     }
 
+    /// How many messages this run could not read that were not known for it.
+    pub(super) fn new_dead_letters(&self) -> usize {
+        let is_new = |position: &&i64| !self.known_dead_letters.contains(*position);
+        self.notes.read(|journal| journal.dead_letters.keys().filter(is_new).count())
+    }
+
     /// The scrapbook to be stored with the outcome.
     pub(super) fn left(&self) -> Option<Payload> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let kept = || self.repeated.load(Ordering::Relaxed).then(|| self.saver.latest()).flatten();
+        self.lock_left().clone().or_else(kept)
+    }
+
+    fn lock_left(&self) -> MutexGuard<'_, Option<Payload>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The context of the body that begins now: what middleware repeats is no first run.
+    fn next_context(&self) -> Context {
+        let context = self.context.clone();
+        if self.begun.swap(true, Ordering::Relaxed) { context.after_other_runs(true) } else { context }
     }
 }
 
 #[async_trait]
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
-        self.notes.begin();
+        self.context.begin();
+        if let Some(left) = self.lock_left().take() {
+            // It is what counts from here on, until the next save: the body may panic or be dropped.
+            self.saver.keep(left);
+            self.repeated.store(true, Ordering::Relaxed);
+        }
         let env = Env {
             param: self.param.clone(),
-            scrapbook: self.left().or_else(|| self.saver.latest()),
+            scrapbook: self.saver.latest(),
             saver: Some(Arc::clone(&self.saver) as _),
-            context: self.context.clone(),
+            context: self.next_context(),
             dependencies: Arc::clone(&self.dependencies),
         };
         let finished = caught((self.registration.run)(env)).await.unwrap_or_else(|payload| Finished {
             outcome: RawOutcome::Failed(Failure::panic(payload)),
             scrapbook: None,
         });
-        // After a panic the last save counts.
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = finished.scrapbook;
+        // After a panic the last save counts, or what was left before it.
+        *self.lock_left() = finished.scrapbook;
         finished.outcome
     }
 }

@@ -5,14 +5,17 @@ use std::time::Duration;
 use super::Claimed;
 use super::outcome::Outcome;
 use crate::backoff::Backoff;
+use crate::clock::Due;
 use crate::engine::Engine;
 use crate::events;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::metrics::Run;
 use crate::store::{Ending, Finish, StoreError, Write, Written};
 
 /// Stores what a run came to, and tells those who wait for it.
-pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) {
-    let Outcome { mut ending, scrapbook, journal, mut reason, answer } = outcome;
+pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, run: &mut Run) {
+    let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer } = outcome;
+    let mut answer = Some(answer);
     let Claimed { ticket, owner, .. } = claimed;
     let (id, epoch) = (ticket.id().clone(), ticket.epoch());
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -33,12 +36,13 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) 
         };
         match written {
             Ok(Written::Done) => {
-                events::run_ended(&id, epoch, &ending);
-                wake(engine, &ending);
-                return ticket.end(answer);
+                events::run_ended(run, (&id, epoch), &ending);
+                wake(engine, &ending, rest);
+                // Who waits for a run that is over before it has come to anything waits for the next one.
+                return answer.map_or((), |answer| ticket.end(answer));
             }
             // A message arrived between the last look and the suspension: run again at once.
-            Ok(Written::Changed) => (ending, reason) = (Ending::Released, None),
+            Ok(Written::Changed) => (ending, reason, answer) = (Ending::Released, None, None),
             Ok(_) => return events::outcome_dropped(&id, epoch),
             Err(error) => {
                 let transient = error.is_transient();
@@ -53,11 +57,12 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) 
     }
 }
 
-fn wake(engine: &Engine, ending: &Ending) {
+fn wake(engine: &Engine, ending: &Ending, rest: Option<Duration>) {
     match ending {
+        Ending::Suspended { .. } => rest.map_or((), |rest| engine.wakes.at(Due::After(rest))),
         Ending::Postponed(due) => engine.wakes.at(*due),
         Ending::Released | Ending::Lost => engine.wakes.now(),
-        Ending::Succeeded(_) | Ending::Failed(_) | Ending::Suspended { .. } => {}
+        Ending::Succeeded(_) | Ending::Failed(_) => {}
     }
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod finish;
 mod outcome;
+mod post;
 mod saver;
 
 use std::sync::Arc;
@@ -10,12 +11,16 @@ use std::sync::Arc;
 use self::body::Body;
 pub(crate) use self::finish::hand_over;
 use self::outcome::Outcome;
+pub(crate) use self::post::Begun;
+use crate::answer::Answer;
+use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::events;
-use crate::id::ReplicaId;
+use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::journal::Journal;
+use crate::metrics;
 use crate::middleware::{Invocation, Next};
-use crate::outcome::{Failure, RawOutcome};
-use crate::panics::caught;
+use crate::outcome::Failure;
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -43,6 +48,7 @@ pub(crate) struct Claimed {
     pub(crate) journal: Option<String>,
     pub(crate) saves: i64,
     pub(crate) message_count: i64,
+    pub(crate) begun: Begun,
 }
 
 impl Claimed {
@@ -50,6 +56,7 @@ impl Claimed {
         ticket: Ticket,
         owner: ReplicaId,
         registration: Registration,
+        begun: Begun,
         row: StoredFunction,
     ) -> Self {
         Self {
@@ -62,6 +69,7 @@ impl Claimed {
             journal: row.journal,
             saves: row.saves,
             message_count: row.message_count,
+            begun: Begun { shown: Some(row.updated_at), ..begun },
         }
     }
 }
@@ -72,7 +80,7 @@ impl Claimed {
 pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
     let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
     claimed.ticket.own();
-    events::run_begins(&id, epoch, claimed.attempt);
+    let mut run = events::run_begins(&id, epoch, claimed.attempt);
     let ended = tokio::select! {
         biased;
         () = claimed.ticket.stopped() => {
@@ -80,7 +88,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
         }
         ended = INSIDE.scope((), wrapped(engine, &claimed)) => ended,
     };
-    finish::finish(engine, claimed, ended).await;
+    finish::finish(engine, claimed, ended, &mut run).await;
     engine.waiting.hint(&id);
     engine.wakes.place_free();
 }
@@ -89,11 +97,40 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
     let body = match Body::new(engine, claimed) {
         Ok(body) => body,
-        Err(failure) => return Outcome::failed(&failure, None),
+        Err(failure) => {
+            let Claimed { ticket, attempt, registration, .. } = claimed;
+            let unrun = Unrun { id: ticket.id(), epoch: ticket.epoch(), attempt: *attempt, journal: None };
+            fails_unrun(engine, registration, unrun, &failure);
+            return Outcome::failed(&failure, None);
+        }
     };
-    let invocation = Invocation::new(body.context(), Arc::clone(body.notes()));
     let middleware = engine.middleware_of(&claimed.registration);
-    let outcome = caught(Next::new(&middleware, &invocation, &body).run()).await;
-    let outcome = outcome.unwrap_or_else(|payload| RawOutcome::Failed(Failure::panic(payload)));
-    Outcome::check(engine, outcome, &body, claimed.message_count)
+    let (epoch, version) = (claimed.ticket.epoch(), claimed.registration.version);
+    let invocation = Invocation::new(body.context(), epoch, version, Arc::clone(body.notes()));
+    let outcome = Next::new(middleware.layers(), &invocation, &body).run().await;
+    metrics::dead_letters(body.context().type_id(), body.new_dead_letters());
+    let outcome = Outcome::check(engine, outcome, &body, claimed.message_count);
+    if let Answer::Failed(failure) = &outcome.answer {
+        middleware.failed(&invocation, failure);
+    }
+    outcome
+}
+
+/// An instance that fails although its body has not run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unrun<'a> {
+    pub(crate) id: &'a FunctionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) attempt: u32,
+    pub(crate) journal: Option<&'a str>,
+}
+
+/// Tells middleware that an instance fails for good although its body has not run.
+pub(crate) fn fails_unrun(engine: &Engine, registration: &Registration, unrun: Unrun<'_>, failure: &Failure) {
+    let Unrun { id, epoch, attempt, journal } = unrun;
+    let context = Context::new(id.clone(), attempt, engine.shutting_down.subscribe());
+    // What cannot be read has no headers.
+    let notes = Arc::new(Notes::new(Journal::read(journal).unwrap_or_default(), None));
+    let invocation = Invocation::new(&context, epoch, registration.version, notes);
+    engine.middleware_of(registration).failed(&invocation, failure);
 }

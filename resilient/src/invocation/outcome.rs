@@ -1,10 +1,11 @@
 //! What a run came to, in the form in which it is stored.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::body::Body;
 use crate::answer::{Answer, failure_json};
 use crate::clock::Due;
+use crate::context::Suspension;
 use crate::engine::Engine;
 use crate::invoke_error::InvokeError;
 use crate::outcome::{Failure, RawOutcome};
@@ -17,6 +18,8 @@ pub(super) struct Outcome {
     pub(super) scrapbook: Option<Payload>,
     pub(super) journal: Option<String>,
     pub(super) reason: Option<String>,
+    /// After how long it becomes due, as far as this process knows.
+    pub(super) rest: Option<Duration>,
     pub(super) answer: Answer,
 }
 
@@ -27,13 +30,25 @@ impl Outcome {
         let outcome = storable(engine, outcome);
         let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
         let ended = match too_large {
-            None => Self::of(outcome, body.version(), scrapbook, message_count),
+            None => Self::of(outcome, body.version(), scrapbook, || body.context().suspension(message_count)),
             Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
         };
-        Self { journal: body.notes().changed(), reason: body.notes().reason(), ..ended }
+        let reason = ended.said(body.notes().reason());
+        Self { journal: body.notes().changed(), reason, ..ended }
     }
 
-    fn of(outcome: RawOutcome, version: u32, scrapbook: Option<Payload>, message_count: i64) -> Self {
+    /// Why it waits: what middleware says of it, or else what the run waits for.
+    fn said(&self, reason: Option<String>) -> Option<String> {
+        let waits = matches!(self.ending, Ending::Postponed(_) | Ending::Suspended { .. });
+        reason.or_else(|| self.reason.clone()).filter(|_| waits)
+    }
+
+    fn of(
+        outcome: RawOutcome,
+        version: u32,
+        scrapbook: Option<Payload>,
+        suspension: impl FnOnce() -> Suspension,
+    ) -> Self {
         match outcome {
             RawOutcome::Success(result) => {
                 let answer = Answer::Succeeded { version, result: result.clone() };
@@ -43,7 +58,9 @@ impl Outcome {
                 Self::new(Ending::Postponed(due), scrapbook, Answer::Postponed(approximate(due)))
             }
             RawOutcome::Suspend => {
-                Self::new(Ending::Suspended { message_count, due: None }, scrapbook, Answer::Suspended)
+                let Suspension { message_count, due, rest, reason } = suspension();
+                let ended = Self::new(Ending::Suspended { message_count, due }, scrapbook, Answer::Suspended);
+                Self { reason: Some(reason), rest, ..ended }
             }
             RawOutcome::Failed(failure) => Self::failed(&failure, scrapbook),
         }
@@ -54,7 +71,7 @@ impl Outcome {
     }
 
     fn new(ending: Ending, scrapbook: Option<Payload>, answer: Answer) -> Self {
-        Self { ending, scrapbook, journal: None, reason: None, answer }
+        Self { ending, scrapbook, journal: None, reason: None, rest: None, answer }
     }
 }
 

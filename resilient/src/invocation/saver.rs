@@ -24,7 +24,7 @@ pub(super) struct RunSaver {
     epoch: Epoch,
     /// The number of the last save. It is held until a save is answered: the store refuses numbers out of order.
     number: tokio::sync::Mutex<i64>,
-    /// The scrapbook as it is stored.
+    /// The scrapbook as it is stored, or as the body left it that is begun again.
     latest: Mutex<Option<Payload>>,
 }
 
@@ -40,9 +40,18 @@ impl RunSaver {
         }
     }
 
-    /// The scrapbook as it is stored.
+    /// The scrapbook that the body begins with.
     pub(super) fn latest(&self) -> Option<Payload> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the scrapbook of a body that is begun again in this run: it counts as the latest until the next save.
+    pub(super) fn keep(&self, scrapbook: Payload) {
+        self.replace(Some(scrapbook));
+    }
+
+    fn replace(&self, latest: Option<Payload>) -> Option<Payload> {
+        std::mem::replace(&mut *self.latest.lock().unwrap_or_else(PoisonError::into_inner), latest)
     }
 
     fn lost(&self) -> SaveError {
@@ -96,10 +105,13 @@ impl Saver for RunSaver {
             scrapbook: scrapbook.clone(),
             journal,
         };
-        self.write(&engine, &save).await?;
-        if scrapbook.is_some() {
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = scrapbook;
+        // From here on it counts, even if the body is dropped before the answer: what begins next must not fall behind
+        // what may be stored.
+        let before = scrapbook.map(|scrapbook| self.replace(Some(scrapbook)));
+        let written = self.write(&engine, &save).await;
+        if let (Err(_), Some(before)) = (&written, before) {
+            self.replace(before);
         }
-        Ok(())
+        written
     }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Postpone, RawOutcome, Suspend};
 use crate::error::{BoxError, Named};
+use crate::guard::UnknownOutcome;
+use crate::scrapbook::GuardError;
 
 /// The most bytes kept of one text of a [`Failure`]; longer ones end with `…`.
 pub const MAX_FAILURE_TEXT: usize = 16 * 1024;
@@ -77,7 +79,9 @@ fn stored(text: String) -> String {
 }
 
 /// The error, its source, the source of that, and so on.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> + Clone {
     let source = |error: &&'a (dyn StdError + 'static)| {
         let error: &'a (dyn StdError + 'static) = *error;
         error.source()
@@ -94,6 +98,8 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 )]
 pub trait IntoFailure: Send + 'static {
     /// The outcome this error means: a [`Postpone`] or a [`Suspend`] among its causes is one, all else is a failure.
+    ///
+    /// With an [`UnknownOutcome`] among its causes the type of the failure is [`UnknownOutcome::FAILURE`].
     fn into_outcome(self) -> RawOutcome;
 }
 
@@ -101,15 +107,42 @@ pub trait IntoFailure: Send + 'static {
 impl<E: Into<BoxError> + Send + 'static> IntoFailure for E {
     fn into_outcome(self) -> RawOutcome {
         let (name, error) = Named::open(self.into());
-        if let Some(outcome) = chain(&*error).find_map(waiting) {
+        if let Some(outcome) = meant(chain(&*error)) {
             return outcome;
         }
         RawOutcome::Failed(Failure::of(name.unwrap_or(std::any::type_name::<E>()), &*error))
     }
 }
 
+/// The outcome that a chain of causes has a word for; of several the outermost counts.
+pub(super) fn meant<'a, C>(chain: C) -> Option<RawOutcome>
+where
+    C: Iterator<Item = &'a (dyn StdError + 'static)> + Clone,
+{
+    let unknown =
+        |error: &'a _| unknown(error).map(|unknown| RawOutcome::Failed(in_doubt(unknown, chain.clone())));
+    chain.clone().find_map(|error| waiting(error).or_else(|| unknown(error)))
+}
+
+/// The unknown outcome that this very error is.
+fn unknown<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a UnknownOutcome> {
+    let guard = || error.downcast_ref::<GuardError>().and_then(GuardError::unknown_outcome);
+    error.downcast_ref().or_else(guard)
+}
+
+/// The failure that names the call, wherever in the chain that stands; all else that the chain says comes after it.
+fn in_doubt<'a>(
+    unknown: &'a UnknownOutcome,
+    chain: impl Iterator<Item = &'a (dyn StdError + 'static)>,
+) -> Failure {
+    let mut failure = Failure::new(UnknownOutcome::FAILURE, unknown.to_string());
+    let others = chain.map(|cause| stored(cause.to_string()));
+    failure.sources = others.filter(|text| *text != failure.message).collect();
+    failure
+}
+
 /// The outcome when this very error is one that asks to be run again.
-pub(super) fn waiting(error: &(dyn StdError + 'static)) -> Option<RawOutcome> {
+fn waiting(error: &(dyn StdError + 'static)) -> Option<RawOutcome> {
     if let Some(postpone) = error.downcast_ref::<Postpone>() {
         return Some(postpone.clone().into());
     }

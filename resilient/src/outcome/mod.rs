@@ -98,6 +98,26 @@ impl std::error::Error for Postpone {
 #[non_exhaustive]
 pub struct Suspend;
 
+impl Suspend {
+    /// Runs again when a message arrives that this run has not seen.
+    ///
+    /// For functional code: [`Inbox::next`](crate::Inbox::next) suspends the run by itself.
+    ///
+    /// ```
+    /// use resilient::{Outcome, Suspend};
+    ///
+    /// async fn count(votes: u32) -> Outcome<u32> {
+    ///     match votes {
+    ///         0 => Outcome::Suspend(Suspend::until_message()),
+    ///         votes => Outcome::Success(votes),
+    ///     }
+    /// }
+    /// ```
+    pub fn until_message() -> Self {
+        Self
+    }
+}
+
 impl fmt::Display for Suspend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("suspended until a message arrives")

@@ -133,7 +133,7 @@ impl<R: ?Sized> PlainError for ErrorProbe<R> {}
 
 #[cfg(feature = "anyhow")]
 mod with_anyhow {
-    use super::super::failure::waiting;
+    use super::super::failure::meant;
     use super::{ErrorProbe, IntoFailure, RawOutcome, Returned, Returns};
 
     impl<T> ErrorProbe<anyhow::Result<T>> {
@@ -148,7 +148,7 @@ mod with_anyhow {
     #[diagnostic::do_not_recommend]
     impl IntoFailure for Anyhow {
         fn into_outcome(self) -> RawOutcome {
-            match self.0.chain().find_map(waiting) {
+            match meant(self.0.chain()) {
                 Some(outcome) => outcome,
                 None => self.0.into_outcome(),
             }

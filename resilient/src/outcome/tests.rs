@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::clock::{Due, Timestamp};
 use crate::error::BoxError;
+use crate::guard::{Guarded, UnknownOutcome};
+use crate::scrapbook::GuardError;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -49,7 +51,7 @@ fn a_postponement_is_found_through_every_wrapping() {
 
 #[cfg(feature = "anyhow")]
 #[test]
-fn a_postponement_is_found_in_anyhow_bare_and_with_context() {
+fn what_an_error_means_is_found_in_anyhow_bare_and_with_context() {
     use anyhow::Context as _;
     let outcome = |result: anyhow::Result<()>| match Returns::<3>::sort(result) {
         Returned::Value(()) => panic!("not a success"),
@@ -58,6 +60,36 @@ fn a_postponement_is_found_in_anyhow_bare_and_with_context() {
     assert_eq!(outcome(Err(Postpone::for_(HOUR).into())), postponed());
     assert_eq!(outcome(Err(Postpone::for_(HOUR)).context("while paying")), postponed());
     assert_eq!(failure(outcome(Err(anyhow::anyhow!("no").context("yes")))).sources, ["no"]);
+    let unknown = || UnknownOutcome { guarded: Guarded::Call("ship".to_owned()) };
+    assert_eq!(failure(outcome(Err(unknown().into()))).type_name, "unknown outcome");
+    assert_eq!(failure(outcome(Err(unknown()).context("while shipping"))).message, unknown().to_string());
+}
+
+#[test]
+fn an_unknown_outcome_is_found_through_every_wrapping() {
+    let bare = || UnknownOutcome { guarded: Guarded::Field("shipping") };
+    let said = |sources: &[&str]| {
+        let mut failure = Failure::new("unknown outcome", bare().to_string());
+        failure.sources = sources.iter().map(|&source| source.to_owned()).collect();
+        RawOutcome::Failed(failure)
+    };
+    assert_eq!(bare().into_outcome(), said(&[]));
+    assert_eq!(GuardError::from(bare()).into_outcome(), said(&[]));
+    assert_eq!(Error::from(GuardError::from(bare())).into_outcome(), said(&[]));
+    let wrapped = || Wrapped(GuardError::from(bare()).into());
+    assert_eq!(wrapped().into_outcome(), said(&["the payment failed"]));
+    assert_eq!(Error::from(Wrapped(wrapped().into())).into_outcome(), said(&["the payment failed"; 2]));
+}
+
+#[test]
+fn an_error_of_a_guarded_call_keeps_what_it_means() {
+    let of_call = |error| GuardError::call(Guarded::Field("label"), error);
+    assert_eq!(of_call(BoxError::from(Postpone::for_(HOUR))).into_outcome(), postponed());
+    let failed = failure(of_call(Error::msg("no paper").into()).into_outcome());
+    assert_eq!(
+        (failed.message.as_str(), failed.sources),
+        ("the call of `label` failed", vec!["no paper".to_owned()])
+    );
 }
 
 #[test]

@@ -7,15 +7,17 @@ use tokio::sync::watch;
 
 use super::Runtime;
 use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
+use crate::inboxes::Inboxes;
 use crate::lease::Lease;
 use crate::limited::Limited;
-use crate::middleware::{DynMiddleware, Middleware};
+use crate::metrics;
+use crate::middleware::{Kind, Middleware, Retry, Stacks};
 use crate::registry::{self, Dependencies, Registration, Registry, ResilientFn};
 use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
 use crate::store::{Store, StoreError};
 use crate::waiting::Waiting;
-use crate::watchdog::{self, Crashed, DueWork, Heart, Stuck, Sweep, Waiters};
+use crate::watchdog::{self, Arrivals, Crashed, DueWork, Heart, Stuck, Sweep, Waiters};
 use crate::writer::Writer;
 
 /// The description of a runtime.
@@ -25,7 +27,7 @@ pub struct Builder {
     registrations: Vec<Registration>,
     expected: Vec<String>,
     settings: Settings,
-    middleware: Vec<Arc<dyn DynMiddleware>>,
+    middleware: Stacks,
     functions: Vec<(String, FunctionSettings)>,
     reporter: Reporter,
     takes_work: bool,
@@ -49,7 +51,7 @@ impl Builder {
             registrations: Vec::new(),
             expected: Vec::new(),
             settings: Settings::default(),
-            middleware: Vec::new(),
+            middleware: Stacks::default(),
             functions: Vec::new(),
             reporter: Reporter::default(),
             takes_work: true,
@@ -100,10 +102,19 @@ impl Builder {
         self
     }
 
-    /// Wraps every run in this; what was added first is outermost.
+    /// Wraps every run of every function in this; what was added first is outermost. See [`middleware`](crate::middleware).
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
-        self.middleware.push(Arc::new(middleware));
+        self.middleware.add(Arc::new(middleware));
+        self
+    }
+
+    /// Wraps every run of this function in this, inside of what wraps all functions; what was added first is outermost.
+    ///
+    /// It belongs to this version of the function.
+    #[must_use]
+    pub fn function_middleware<F: ResilientFn>(mut self, middleware: impl Middleware) -> Self {
+        self.middleware.add_to((F::TYPE_ID, F::VERSION), Arc::new(middleware));
         self
     }
 
@@ -133,10 +144,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`StartError::Problems`] with all that is wrong at once: missing dependencies, duplicate type ids, settings that
-    /// cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
+    /// [`StartError::Problems`] with all that is wrong at once: missing dependencies, duplicate type ids, settings and
+    /// middleware that cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let registry = self.check()?;
+        metrics::describe();
         let store: Arc<dyn Store> = Arc::new(Limited::new(self.store));
         store.initialize().await.map_err(StartError::Store)?;
         let engine = Arc::new(Engine {
@@ -145,7 +157,7 @@ impl Builder {
             registry,
             dependencies: Arc::new(self.dependencies),
             settings: self.settings,
-            middleware: self.middleware,
+            middleware: self.middleware.build(retries(&self.registrations).into_iter()),
             functions: self.functions,
             takes_work: self.takes_work,
             runs: Arc::new(Runs::default()),
@@ -153,12 +165,14 @@ impl Builder {
             claiming: tokio::sync::Mutex::default(),
             wakes: Wakes::default(),
             waiting: Waiting::default(),
+            inboxes: Inboxes::default(),
             stage: watch::Sender::new(Stage::Running),
             shutting_down: watch::Sender::new(false),
             reporter: self.reporter,
         });
         let heart = Heart::start(&engine).await.map_err(StartError::Store)?;
         watchdog::start(Waiters, &engine);
+        watchdog::start(Arrivals, &engine);
         watchdog::start(Sweep::default(), &engine);
         if self.takes_work {
             watchdog::start(Crashed, &engine);
@@ -188,6 +202,7 @@ impl Builder {
                 "function type `{type_id}` is expected and not registered; name its crate with `use … as _;`, or register it"
             ));
         }
+        problems.extend(self.middleware.problems(&retries(registrations)));
         match Registry::build(registrations.clone(), &self.dependencies) {
             Ok(registry) if problems.is_empty() => Ok(registry),
             Ok(_) => Err(StartError::Problems(problems)),
@@ -197,6 +212,11 @@ impl Builder {
             }
         }
     }
+}
+
+/// The functions, each with the retry of its attribute.
+fn retries(registrations: &[Registration]) -> Vec<(Kind, Option<Retry>)> {
+    registrations.iter().map(|function| ((function.type_id, function.version), function.retry)).collect()
 }
 
 /// Why a runtime did not start.

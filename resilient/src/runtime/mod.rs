@@ -312,7 +312,7 @@ impl Runtime {
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
         let param = F::encode_param(param);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-        Ok(Instance { id: function_id::<F>(id), registration, param, messages: Vec::new() })
+        Ok(Instance { id: function_id::<F>(id), registration, param, journal: None, messages: Vec::new() })
     }
 }
 

@@ -11,8 +11,9 @@ use crate::answer::failure_json;
 use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
-use crate::invocation::{self, Claimed};
+use crate::invocation::{self, Begun, Claimed, Unrun};
 use crate::lease::Lease;
+use crate::metrics;
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -49,14 +50,17 @@ impl Watchdog for DueWork {
         if free == 0 || kinds.is_empty() {
             return Ok(());
         }
-        let renewed = engine.lease.renewed();
+        let (renewed, asked) = (engine.lease.renewed(), Instant::now());
         let claimed = engine.store.claim(me, &kinds, clamped(free)).await?;
+        claimed.iter().for_each(|row| metrics::claimed(&row.id.type_id, row.crashes));
+        let begun = Begun { asked, answered: Instant::now(), shown: None };
         if claimed.len() >= free {
             // There may be more than one claim takes.
             engine.wakes.now();
         }
         engine.wakes.set_crowded(full || takes_all(&kinds, &claimed));
-        let late: Vec<_> = claimed.into_iter().filter_map(|row| begin(engine, me, renewed, row)).collect();
+        let late: Vec<_> =
+            claimed.into_iter().filter_map(|row| begin(engine, (me, renewed), begun, row)).collect();
         invocation::hand_over(engine, me, late).await.map(drop)
     }
 }
@@ -108,13 +112,13 @@ fn clamped(count: usize) -> u32 {
 /// Begins a run that was claimed under a lease renewed then, or answers what cannot begin here any more.
 fn begin(
     engine: &Arc<Engine>,
-    me: ReplicaId,
-    renewed: Instant,
+    (me, renewed): (ReplicaId, Instant),
+    begun: Begun,
     row: StoredFunction,
 ) -> Option<(FunctionId, Epoch)> {
     let registration = engine.registry.get(row.id.type_id.as_str(), row.version).copied()?;
     if row.crashes > engine.settings.max_crashes {
-        tokio::spawn(quarantine(Arc::clone(engine), me, row));
+        tokio::spawn(quarantine(Arc::clone(engine), me, registration, row));
         return None;
     }
     let kind = (registration.type_id, registration.version);
@@ -130,21 +134,25 @@ fn begin(
     if !is_mine || engine.stage() != Stage::Running {
         return Some((row.id, row.epoch));
     }
-    let claimed = Claimed::new(ticket, me, registration, row);
+    let claimed = Claimed::new(ticket, me, registration, begun, row);
     let engine = Arc::clone(engine);
     tokio::spawn(async move { invocation::run(&engine, claimed).await });
     None
 }
 
 /// A body that kills its process must not kill every replica in turn: a person looks at it first.
-async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, row: StoredFunction) {
+async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, registration: Registration, row: StoredFunction) {
     let message = format!(
         "{} owners were lost one after the other without progress; repair the cause and invoke it again",
         row.crashes
     );
     let (type_id, instance_id, epoch) = (&row.id.type_id, &row.id.instance_id, row.epoch);
     tracing::error!(%type_id, %instance_id, %epoch, crashes = row.crashes, "crash loop: failed without another run");
-    let ending = Ending::Failed(failure_json(&Failure::new("crash loop", message)));
+    let failure = Failure::new("crash loop", message);
+    let unrun = Unrun { id: &row.id, epoch, attempt: row.attempts, journal: row.journal.as_deref() };
+    invocation::fails_unrun(&engine, &registration, unrun, &failure);
+    metrics::crash_loop(type_id);
+    let ending = Ending::Failed(failure_json(&failure));
     let finish = Finish::without_progress(row.id.clone(), owner, epoch, ending);
     match engine.writer.write(Write::Finish(finish)).await {
         Ok(_) => engine.waiting.hint(&row.id),

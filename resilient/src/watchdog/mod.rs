@@ -1,5 +1,6 @@
 //! The loops in the background. They never die: an error is reported, waited out, and the loop goes on.
 
+mod arrivals;
 mod crashed;
 mod due;
 mod heartbeat;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub(crate) use self::arrivals::Arrivals;
 pub(crate) use self::crashed::Crashed;
 pub(crate) use self::due::DueWork;
 pub(crate) use self::heartbeat::Heart;

@@ -7,7 +7,7 @@ use resilient::prelude::*;
 use resilient_tests::{TestStore, on_every_store};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Probe, assert_postponed, builder, failed, failure, ms, secs};
+use crate::common::{Probe, assert_postponed, builder, failed, failure, ms, quick, secs};
 
 /// When a function wants to go on.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -180,5 +180,15 @@ on_every_store! {
         let longer = failure(by_value::invoke(&runtime, "2", When::LongestDuration).await);
         let text = "the duration of 18446744073709551615 seconds is longer than 1,000 years; give a shorter one";
         assert_eq!((longer.type_name, longer.message), ("resilient::Postpone".to_owned(), text.to_owned()));
+    }
+
+    /// Without a poll in between, where it was put off.
+    async fn a_short_postponement_is_over_here_at_once(store: TestStore) {
+        let runtime = builder(store, &Probe::default()).settings(quick().poll(secs(3600))).register::<by_value>();
+        let runtime = runtime.start().await.expect("a runtime starts");
+        for (id, when) in [("now", When::In(0)), ("soon", When::In(20))] {
+            assert_postponed(by_value::invoke(&runtime, id, when).await);
+            assert_eq!(by_value::completion(&runtime, id).await.expect("it succeeds"), 2, "{id}");
+        }
     }
 }

@@ -3,9 +3,9 @@
 use resilient::prelude::*;
 use resilient::{FunctionSettings, InMemoryStore, StartError};
 use resilient_tests::faults::Fault;
-use resilient_tests::{FaultyStore, on_every_store};
+use resilient_tests::{FaultyStore, eventually, on_every_store};
 
-use crate::common::{Probe, builder, double, ms, play, quick, replica, secs};
+use crate::common::{PATIENCE, Probe, builder, double, gated, ms, onlooker, play, quick, replica, secs};
 
 struct Bank;
 struct Mailer;
@@ -187,5 +187,25 @@ on_every_store! {
         here.shutdown().await.expect("it ends");
         let ids: Vec<_> = there.replicas().await.expect("the store is there").iter().map(|live| live.replica.id).collect();
         assert_eq!(ids, [there.replica_id().expect("it is alive")], "who has left is not listed");
+    }
+
+    /// Whoever looks at a running instance sees its owner, and how long ago that gave a sign of life.
+    async fn the_owner_of_a_running_instance_is_seen_alive(store: TestStore) {
+        let probe = Probe::default();
+        let here = replica(store.clone(), &probe).await;
+        let tool = onlooker(&store, &probe).await;
+        gated::schedule(&tool, "1", 1).await.expect("it is stored");
+        probe.begun(1).await;
+        let panel = gated::control_panel(&tool, "1").await.expect("it is there");
+        assert_eq!((panel.status(), panel.owner()), (Status::Executing, here.replica_id()));
+        let last_sign = async || {
+            let replicas = tool.replicas().await.expect("the store is there");
+            let owner = replicas.into_iter().find(|live| Some(live.replica.id) == panel.owner());
+            owner.expect("the owner is alive").heartbeat_at
+        };
+        let first = last_sign().await;
+        eventually(PATIENCE, async || last_sign().await > first).await;
+        probe.open();
+        assert_eq!(panel.completion().await.expect("it succeeds"), 1, "a panel waits for its instance, too");
     }
 }

@@ -3,13 +3,18 @@
 //! A scrapbook is either attached to a run, then a save goes to the store, or detached, then it is a plain value
 //! for unit tests. Both check in the same way whether the state can be read back.
 
+mod guards;
+
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub use self::guards::GuardError;
+pub(crate) use self::guards::{known, name_of};
 use crate::codec::{self, EncodeError};
 use crate::id::FunctionId;
 use crate::payload::Payload;
@@ -177,6 +182,28 @@ impl<S: fmt::Debug> fmt::Debug for Scrapbook<S> {
 pub trait Saver: Send + Sync + fmt::Debug {
     /// Makes this progress durable, or says why not; see [`Scrapbook::save`] for the promise.
     async fn save(&self, progress: Progress) -> Result<(), SaveError>;
+}
+
+/// For unit tests: stores nothing, and fails from a save on.
+#[derive(Debug)]
+pub(crate) struct FailingSaver {
+    failing_at: u32,
+    saves: AtomicU32,
+}
+
+impl FailingSaver {
+    /// Its `n`-th save and all later ones fail.
+    pub(crate) fn at(n: u32) -> Self {
+        Self { failing_at: n, saves: AtomicU32::new(0) }
+    }
+}
+
+#[async_trait]
+impl Saver for FailingSaver {
+    async fn save(&self, _: Progress) -> Result<(), SaveError> {
+        let save = self.saves.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if save >= self.failing_at { Err(SaveError::Injected { save }) } else { Ok(()) }
+    }
 }
 
 /// What a run stores on its way.

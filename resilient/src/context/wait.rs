@@ -1,0 +1,45 @@
+//! What one wait of a run waits for.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+
+/// What names of timers are taken as.
+pub(super) const TIMER: &str = "timer";
+
+/// One wait that goes on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wait {
+    /// The messages it waits for.
+    pub(super) names: &'static [&'static str],
+    /// When it ends without one.
+    pub(super) deadline: Option<Timestamp>,
+    /// The name of that timer.
+    pub(super) timer: Option<String>,
+    /// The last position of the log that it has looked at.
+    pub(super) seen: Option<i64>,
+    /// The message that only newer code reads.
+    pub(super) newer: Option<(String, u32)>,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((name, version)) = &self.newer {
+            return write!(
+                f,
+                "message `{name}` is stored in version {version}, which this replica does not read"
+            );
+        }
+        match self.names.split_first() {
+            None => f.write_str("sleeps")?,
+            Some((first, rest)) => {
+                write!(f, "waits for message `{first}`")?;
+                rest.iter().try_for_each(|name| write!(f, " or `{name}`"))?;
+            }
+        }
+        match (&self.deadline, &self.timer) {
+            (Some(deadline), Some(timer)) => write!(f, " until {deadline} (timer `{timer}`)"),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! All waits of one run: what they have seen of the log, until when they wait, and what the run ends with.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
+
+use super::log::{Log, Look};
+use super::notes::Notes;
+use super::post::{Post, StoreTime};
+use super::wait::{TIMER, Wait};
+use super::wait_error::WaitError;
+use crate::clock::{Clock, Due, SystemClock, Timestamp};
+use crate::journal::DeadLetter;
+use crate::message::Messages;
+use crate::outcome::Suspend;
+use crate::record::StoredMessage;
+use crate::version::DecodeError;
+
+/// All waits of one run.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    pub(super) notes: Arc<Notes>,
+    pub(super) log: Arc<Log>,
+    /// Where messages come from; `None` in a unit test, where none arrives.
+    pub(super) post: Option<Arc<dyn Post>>,
+    time: OnceCell<StoreTime>,
+    /// Held while a wait is prepared: no wait suspends the run before those beside it are known.
+    preparing: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    /// Told when a wait changes or ends.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_id: u64,
+    /// The waits that go on.
+    going_on: BTreeMap<u64, Wait>,
+    /// What the waits say that went on when one of them suspended the run.
+    suspended: BTreeMap<u64, String>,
+    /// The earliest of their deadlines.
+    due: Option<Timestamp>,
+    /// Whether one of them has met a message that only newer code reads.
+    has_newer: bool,
+    /// The least that one of them has seen of the log.
+    seen: Option<i64>,
+    /// The least that a wait has seen that was given up.
+    given_up: Option<i64>,
+    /// The last position that was handed out.
+    handed_out: i64,
+}
+
+/// What a run ends with that waits.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Suspension {
+    /// How many messages it knew of.
+    pub(crate) message_count: i64,
+    /// When it becomes due without another one.
+    pub(crate) due: Option<Due>,
+    /// How long that is from now on.
+    pub(crate) rest: Option<Duration>,
+    /// Why it waits, for people.
+    pub(crate) reason: String,
+}
+
+/// Newer code reads what this code does not: it has to get a chance to.
+const FOR_NEWER_CODE: Duration = Duration::from_secs(10);
+
+impl Waits {
+    pub(super) fn new(notes: Arc<Notes>, log: Log, post: Option<Arc<dyn Post>>) -> Self {
+        Self {
+            notes,
+            log: Arc::new(log),
+            post,
+            time: OnceCell::new(),
+            preparing: tokio::sync::Mutex::default(),
+            state: Mutex::default(),
+            changed: watch::Sender::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The body begins from its top.
+    pub(super) fn begin(&self) {
+        self.log.begin();
+        let mut state = self.lock();
+        // A task that an earlier try has left behind may still hold a wait.
+        *state = State { next_id: state.next_id, ..State::default() };
+    }
+
+    /// What the store's clock shows.
+    pub(super) async fn time(&self) -> Result<StoreTime, WaitError> {
+        let ask = async || match &self.post {
+            Some(post) => post.time().await,
+            None => {
+                let now = Instant::now();
+                Ok(StoreTime::new(SystemClock.now(), now, now))
+            }
+        };
+        Ok(*self.time.get_or_try_init(ask).await?)
+    }
+
+    /// Makes a wait known, from now until the answer is dropped.
+    pub(super) fn go_on(&self, wait: Wait) -> GoingOn<'_> {
+        let mut state = self.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.going_on.insert(id, wait);
+        GoingOn { waits: self, id, is_over: false, watch: None }
+    }
+
+    /// Whether a wait goes on that a message would end.
+    pub(super) fn listens(&self) -> bool {
+        self.lock().going_on.values().any(|wait| !wait.names.is_empty())
+    }
+
+    /// Waits until no wait goes on that ends by itself.
+    pub(super) async fn no_timer(&self) {
+        let is_timed = || self.lock().going_on.values().any(|wait| wait.deadline.is_some());
+        loop {
+            // The sender is here, so this cannot fail.
+            let _ = self.changed.subscribe().wait_for(|()| !is_timed()).await;
+            // Who was woken by the end of a timer may begin another one.
+            self.settle().await;
+            if !is_timed() {
+                return;
+            }
+        }
+    }
+
+    /// Held while a wait is prepared.
+    pub(super) async fn prepare(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.preparing.lock().await
+    }
+
+    /// Waits until all waits are known that begin together with this one, as in `try_join!` and `select!`.
+    pub(super) async fn settle(&self) {
+        tokio::task::yield_now().await;
+        drop(self.prepare().await);
+    }
+
+    /// Ends the run: what goes on at this moment is what the instance waits for from now on.
+    pub(super) fn suspend(&self) -> WaitError {
+        let state = &mut *self.lock();
+        for (id, wait) in &state.going_on {
+            state.suspended.insert(*id, wait.to_string());
+            state.due = earliest(state.due, wait.deadline);
+            state.seen = earliest(state.seen, wait.seen);
+            state.has_newer |= wait.newer.is_some();
+        }
+        WaitError::Suspended(Suspend)
+    }
+
+    /// The message at this position cannot be read by any version of this code.
+    fn is_dead(&self, message: StoredMessage, reason: String) {
+        let StoredMessage { position, name, .. } = message;
+        let letter = DeadLetter { name, reason };
+        if self.notes.read(|journal| journal.dead_letters.get(&position) == Some(&letter)) {
+            return;
+        }
+        let DeadLetter { name, reason } = &letter;
+        tracing::warn!(position, name, reason, "a message cannot be read and is set aside");
+        self.notes.note(|journal| drop(journal.dead_letters.insert(position, letter.clone())));
+    }
+
+    /// The message at this position was read, by whatever earlier code could not.
+    fn is_readable(&self, position: i64) {
+        if self.notes.read(|journal| journal.dead_letters.contains_key(&position)) {
+            self.notes.note(|journal| drop(journal.dead_letters.remove(&position)));
+        }
+    }
+
+    /// Forgets dead letters that are not in the log any more: a person has replaced the messages.
+    pub(super) fn forget_dead(&self) {
+        self.notes.note(|journal| {
+            journal.dead_letters.retain(|position, letter| self.log.has(*position, &letter.name));
+        });
+    }
+
+    /// The same messages and timers for another context, in a unit test.
+    pub(super) fn anew(&self, notes: Arc<Notes>) -> Self {
+        Self { time: self.time.clone(), ..Self::new(notes, self.log.anew(), None) }
+    }
+
+    /// What the run ends with that began with so many messages.
+    pub(crate) fn suspension(&self, message_count: i64) -> Suspension {
+        let state = self.lock();
+        let now = self.time.get().map(StoreTime::at_least);
+        let look_again = now.filter(|_| state.has_newer).map(|now| now.saturating_add(FOR_NEWER_CODE));
+        let due = earliest(state.due, look_again);
+        let rest = due.zip(now).map(|(due, now)| due.saturating_since(now));
+        Suspension {
+            message_count: state.seen.or(state.given_up).unwrap_or(state.handed_out.max(message_count)),
+            due: due.map(Due::At).or(state.has_newer.then_some(Due::After(FOR_NEWER_CODE))),
+            rest: rest.or(state.has_newer.then_some(FOR_NEWER_CODE)),
+            reason: reason(&state.suspended),
+        }
+    }
+}
+
+fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    one.into_iter().chain(other).min()
+}
+
+/// The first few, because a run may wait for hundreds of messages.
+fn reason(suspended: &BTreeMap<u64, String>) -> String {
+    const MOST: usize = 3;
+    if suspended.is_empty() {
+        return "waits for a message".to_owned();
+    }
+    let mut text = suspended.values().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    if suspended.len() > MOST {
+        text.push_str(&format!("; and {} more", suspended.len() - MOST));
+    }
+    text
+}
+
+/// One wait, while it goes on. Dropped before it is over, it leaves what it has seen, and its name can be used again.
+#[derive(Debug)]
+pub(super) struct GoingOn<'a> {
+    waits: &'a Waits,
+    id: u64,
+    is_over: bool,
+    watch: Option<Watch<'a>>,
+}
+
+/// Has what arrives added to the log.
+#[derive(Debug)]
+struct Watch<'a> {
+    post: &'a dyn Post,
+    log: &'a Arc<Log>,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.post.unwatch(self.log);
+    }
+}
+
+impl GoingOn<'_> {
+    /// Adds what has become known of it.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Wait)) {
+        if let Some(wait) = self.waits.lock().going_on.get_mut(&self.id) {
+            change(wait);
+        }
+        self.waits.changed.send_replace(());
+    }
+
+    /// It has got what it waits for, or its time is over.
+    pub(super) fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// From now on, what arrives is added to the log, unless waits do not stay in memory anyway.
+    pub(super) fn watch(&mut self) {
+        let (post, log) = (self.waits.post.as_deref(), &self.waits.log);
+        self.watch = post.filter(|post| !post.stay_in_memory().is_zero()).map(|post| {
+            post.watch(log);
+            Watch { post, log }
+        });
+    }
+
+    /// Hands out what it waits for, when it is among what it has not looked at yet.
+    pub(super) fn look<T: Messages>(&mut self) -> Option<T> {
+        let is_read = self.waits.log.is_read();
+        let Look { found, unread, position } = self.waits.log.take::<T>(self.position());
+        self.change(|wait| wait.seen = is_read.then_some(position));
+        for (message, error) in unread {
+            self.set_aside(message, &error);
+        }
+        if found.is_some() {
+            self.is_over = true;
+            let mut state = self.waits.lock();
+            state.handed_out = state.handed_out.max(position);
+            drop(state);
+            self.waits.is_readable(position);
+        }
+        found
+    }
+
+    fn set_aside(&self, message: StoredMessage, error: &DecodeError) {
+        if let DecodeError::Newer { stored, .. } = error {
+            self.change(|wait| wait.newer = Some((message.name, *stored)));
+        } else {
+            self.waits.is_dead(message, error.to_string());
+        }
+    }
+
+    /// Waits until there is something to look at.
+    pub(super) async fn arrival(&self) {
+        self.waits.log.beyond(self.position()).await;
+    }
+
+    /// The last position that it has looked at.
+    fn position(&self) -> i64 {
+        self.waits.lock().going_on.get(&self.id).and_then(|wait| wait.seen).unwrap_or(0)
+    }
+}
+
+impl Drop for GoingOn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.waits.lock();
+        let wait = state.going_on.remove(&self.id).unwrap_or_default();
+        if !self.is_over {
+            state.given_up = earliest(state.given_up, wait.seen);
+        }
+        drop(state);
+        if let Some(timer) = wait.timer.filter(|_| !self.is_over) {
+            self.waits.notes.free_name(TIMER, &timer);
+        }
+        self.waits.changed.send_replace(());
+    }
+}

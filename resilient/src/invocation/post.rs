@@ -1,0 +1,113 @@
+//! Where the messages of one run come from, and the time.
+
+use std::future::Future;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::Claimed;
+use crate::backoff::Backoff;
+use crate::clock::Timestamp;
+use crate::context::{Log, Post, StoreTime};
+use crate::engine::Engine;
+use crate::id::{Epoch, FunctionId};
+use crate::inboxes;
+use crate::record::StoredMessage;
+use crate::store::{After, StoreError};
+
+/// When a run was begun: between the question to the store and its answer, which may have shown the store's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
+    pub(crate) shown: Option<Timestamp>,
+}
+
+/// What one run asks its store while it waits.
+///
+/// It knows the engine weakly: a context that user code keeps longer than its run must not keep the runtime alive.
+#[derive(Debug)]
+pub(super) struct RunPost {
+    engine: Weak<Engine>,
+    id: FunctionId,
+    epoch: Epoch,
+    begun: Begun,
+    stay_in_memory: Duration,
+}
+
+impl RunPost {
+    pub(super) fn new(engine: &Arc<Engine>, claimed: &Claimed) -> Self {
+        Self {
+            engine: Arc::downgrade(engine),
+            id: claimed.ticket.id().clone(),
+            epoch: claimed.ticket.epoch(),
+            begun: claimed.begun,
+            stay_in_memory: engine.settings.stay_in_memory,
+        }
+    }
+
+    /// Asks the store until it is there; a run that has lost its instance meanwhile is stopped.
+    async fn ask<T, F>(&self, question: impl Fn(Arc<Engine>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        loop {
+            let Some(engine) = self.engine.upgrade() else {
+                return Err(StoreError::permanent("the runtime of this run is gone"));
+            };
+            match question(Arc::clone(&engine)).await {
+                Err(error) if error.is_transient() => engine.reporter.report("read messages", error),
+                answer => return answer,
+            }
+            drop(engine);
+            backoff.wait().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Post for RunPost {
+    async fn read(&self, after: i64) -> Result<Vec<StoredMessage>, StoreError> {
+        let read = async |engine: Arc<Engine>| {
+            let mut log = Vec::new();
+            let wanted = vec![After { id: self.id.clone(), position: after }];
+            inboxes::read(engine.store.as_ref(), wanted, |_, messages| log.extend(messages)).await?;
+            Ok(log)
+        };
+        self.ask(read).await
+    }
+
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        let Begun { asked, answered, shown } = self.begun;
+        if let Some(shown) = shown {
+            return Ok(StoreTime::new(shown, asked, answered));
+        }
+        let read = async |engine: Arc<Engine>| engine.store.get(std::slice::from_ref(&self.id)).await;
+        let row = self.ask(read).await?.pop().flatten();
+        let row = row.ok_or_else(|| StoreError::permanent(format!("there is no instance `{}`", self.id)))?;
+        if self.epoch == Epoch::ZERO {
+            return Ok(StoreTime::new(row.created_at, asked, answered));
+        }
+        // It may have been written since the run was begun, so the clock may have shown this until just now.
+        Ok(StoreTime::new(row.updated_at, asked, Instant::now()))
+    }
+
+    fn watch(&self, log: &Arc<Log>) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.inboxes.watch(&self.id, log, engine.settings.wait_poll);
+        }
+    }
+
+    fn unwatch(&self, log: &Arc<Log>) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.inboxes.unwatch(&self.id, log);
+        }
+    }
+
+    fn stay_in_memory(&self) -> Duration {
+        self.stay_in_memory
+    }
+}
