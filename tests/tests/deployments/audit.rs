@@ -121,11 +121,13 @@ impl Audit {
                 rows.expect("the audit is there").iter().map(|row| row.get(0)).collect()
             }
             Kind::Sqlite => {
-                let rows = sqlx::query(query).fetch_all(&mut connect::<SqliteConnection>(&self.url).await).await;
+                let rows =
+                    sqlx::query(query).fetch_all(&mut connect::<SqliteConnection>(&self.url).await).await;
                 rows.expect("the audit is there").iter().map(|row| row.get(0)).collect()
             }
             _ => {
-                let rows = sqlx::query(query).fetch_all(&mut connect::<MySqlConnection>(&self.url).await).await;
+                let rows =
+                    sqlx::query(query).fetch_all(&mut connect::<MySqlConnection>(&self.url).await).await;
                 rows.expect("the audit is there").iter().map(|row| row.get(0)).collect()
             }
         }
@@ -139,7 +141,9 @@ async fn connect<C: sqlx::Connection>(url: &str) -> C {
 impl Update {
     fn read(line: &str) -> Self {
         let words: Vec<_> = line.split(' ').collect();
-        let [type_id, instance_id, build, numbers @ ..] = words.as_slice() else { panic!("no update: {line}") };
+        let [type_id, instance_id, build, numbers @ ..] = words.as_slice() else {
+            panic!("no update: {line}")
+        };
         let numbers: Vec<u32> = numbers.iter().map(|number| number.parse().expect("a version")).collect();
         let [before, after] = [&numbers[..3], &numbers[3..]].map(|numbers| match numbers {
             &[function, param, scrapbook] => Versions { function, param, scrapbook },

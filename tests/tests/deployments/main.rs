@@ -138,9 +138,9 @@ fn name_of(row: &StoredFunction) -> String {
 
 /// Whether a build that registers these runs an instance of these versions.
 fn reads(registrations: &[Registration], type_id: &str, versions: Versions) -> bool {
-    let function = registrations.iter().find(|registration| {
-        (registration.type_id, registration.version) == (type_id, versions.function)
-    });
+    let function = registrations
+        .iter()
+        .find(|registration| (registration.type_id, registration.version) == (type_id, versions.function));
     function.is_some_and(|function| {
         let scrapbook = function.scrapbook.map_or(function.dropped_scrapbook, |range| range.newest);
         versions.param <= function.param.newest && versions.scrapbook <= scrapbook

@@ -6,9 +6,9 @@ macro_rules! doubling {
     ($name:ident, $type_id:literal, $number:ty, $first:literal, $tries:expr, $only_if:path) => {
         /// Doubles a number.
         #[resilient_fn(
-                    type_id = $type_id,
-                    retry(first = $first, factor = 2, max_tries = $tries, only_if = $only_if)
-                )]
+                                    type_id = $type_id,
+                                    retry(first = $first, factor = 2, max_tries = $tries, only_if = $only_if)
+                                )]
         pub async fn $name(number: $number, _context: &Context) -> $number {
             number * 2
         }
