@@ -42,7 +42,12 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn read<'r, R: Columns<'r>>(row: &'r R) -> Result<Self, Trouble> {
         let row = Reader(row);
-        Ok(Self { id: row.id()?, status: row.status()?, message_count: row.number(3)?, key: row.maybe_text(4)? })
+        Ok(Self {
+            id: row.id()?,
+            status: row.status()?,
+            message_count: row.number(3)?,
+            key: row.maybe_text(4)?,
+        })
     }
 }
 
@@ -126,7 +131,10 @@ impl Instances {
         let is_new = |message: &&'a NewMessage| keys.insert(&message.key);
         let new = append.messages.iter().filter(is_new);
         let next = message_count.saturating_add(1);
-        let new: Vec<_> = (next..).zip(new).map(|(position, message)| Placed { id: &append.id, position, message }).collect();
+        let new: Vec<_> = (next..)
+            .zip(new)
+            .map(|(position, message)| Placed { id: &append.id, position, message })
+            .collect();
         match status {
             Status::Succeeded if !new.is_empty() => (Written::Completed, Vec::new()),
             _ => (Written::Done, new),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use resilient::store::{After, Claimable, Lifeline};
-use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction, StoredMessage};
+use resilient::{
+    Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction, StoredMessage,
+};
 use sqlx::RawSql;
 use sqlx::error::DatabaseError;
 

@@ -1,7 +1,7 @@
 //! A batch of writes on the databases whose statements answer which rows they wrote.
 
-use resilient::store::Append;
 use resilient::FunctionId;
+use resilient::store::Append;
 
 use crate::backend::Backend;
 use crate::error::Trouble;
@@ -53,7 +53,8 @@ pub(crate) async fn change<B: Returning>(
     answers.extend(done(store.written(on, &all.finish, &plan.finishes).await?));
     answers.extend(done(store.written(on, &all.edit, &plan.edits).await?));
     let edits = plan.edits.iter().copied();
-    let replaced: Vec<_> = edits.filter(|edit| edit.messages.is_some() && answers.contains_key(&edit.id)).collect();
+    let replaced: Vec<_> =
+        edits.filter(|edit| edit.messages.is_some() && answers.contains_key(&edit.id)).collect();
     let ids: Vec<_> = replaced.iter().map(|edit| &edit.id).collect();
     store.run(on, &all.clear, &ids).await?;
     let messages: Vec<_> = replaced.iter().flat_map(|edit| other_messages(edit)).collect();

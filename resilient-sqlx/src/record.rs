@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use resilient::store::{After, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
-use resilient::{Due, Filter, FunctionId, NewMessage, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp};
+use resilient::{
+    Due, Filter, FunctionId, NewMessage, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp,
+};
 use sqlx::query::Query;
 use sqlx::{Database, Encode, Type};
 
@@ -247,6 +249,8 @@ impl Record for TypeOf<'_> {
             Value::text(self.of.type_id.as_str()),
             Value::number(i64::from(self.of.version)),
             Value::number(micros(self.of.lease)),
+            Value::number(self.of.reads.map(|reads| i64::from(reads.param))),
+            Value::number(self.of.reads.map(|reads| i64::from(reads.scrapbook))),
         ]
     }
 }

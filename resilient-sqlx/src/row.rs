@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use resilient::{
-    Epoch, FunctionId, LiveReplica, Payload, Replica, ReplicaId, ReplicaType, Status, StoreError,
+    Epoch, FunctionId, LiveReplica, Payload, Reads, Replica, ReplicaId, ReplicaType, Status, StoreError,
     StoredFunction, StoredMessage, Timestamp,
 };
 use sqlx::error::UnexpectedNullError;
@@ -153,7 +153,11 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
     fn replica_type(&self) -> Result<Option<ReplicaType>, Trouble> {
         let Some(type_id) = self.0.maybe_text(7)? else { return Ok(None) };
         let lease = duration(self.number(9)?);
-        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease, reads: None }))
+        let reads = match self.0.maybe_number(10)? {
+            Some(_) => Some(Reads { param: self.small(10)?, scrapbook: self.small(11)? }),
+            None => None,
+        };
+        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease, reads }))
     }
 }
 
@@ -176,7 +180,9 @@ pub(crate) fn functions<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<StoredF
 }
 
 /// All messages of some rows, each with its instance.
-pub(crate) fn messages<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
+pub(crate) fn messages<'r, R: Columns<'r>>(
+    rows: &'r [R],
+) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
     rows.iter().map(|row| Ok((Reader(row).id()?, Reader(row).message()?))).collect()
 }
 

@@ -54,7 +54,10 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
          scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
          journal = coalesce(i.journal, f.journal)",
     ),
-    ("{not_behind}", "coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0)"),
+    (
+        "{not_behind}",
+        "coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0)",
+    ),
     ("{next_epoch}", "{least}(f.epoch, 9223372036854775806) + 1"),
     // Nothing, when there is no distance either.
     (
@@ -173,8 +176,10 @@ pub(crate) const ADD: Shape = Shape {
 };
 
 /// All messages of instances that are locked.
-pub(crate) const CLEAR: Shape =
-    Shape { columns: Columns("in_type text, in_id text"), template: "{rows}{clear} returning type_id, instance_id" };
+pub(crate) const CLEAR: Shape = Shape {
+    columns: Columns("in_type text, in_id text"),
+    template: "{rows}{clear} returning type_id, instance_id",
+};
 
 /// The messages of instances after a position, at most `most` in all.
 pub(crate) const MESSAGES: Shape = Shape {
@@ -192,7 +197,7 @@ pub(crate) const READ: Shape = Shape {
 
 /// The replicas that are alive, with what they can run.
 const REPLICAS: &str = "{with_clock}select r.id, r.lease, r.host, r.pid, r.app_version, r.started_at, \
-     r.heartbeat_at, t.type_id, t.version, t.lease from {replicas} as r \
+     r.heartbeat_at, t.type_id, t.version, t.lease, t.reads_param, t.reads_scrapbook from {replicas} as r \
      left join {replica_types} as t on t.replica_id = r.id{cross_clock} \
      where {now} - r.heartbeat_at <= r.lease order by r.started_at, r.id, t.position";
 
@@ -205,9 +210,13 @@ pub(crate) const JOIN: Shape = Shape {
 
 /// What a replica that joins can run.
 pub(crate) const JOIN_TYPES: Shape = Shape {
-    columns: Columns("replica_id text, position number, type_id text, version number, lease number"),
-    template: "{rows}insert into {replica_types} (replica_id, position, type_id, version, lease) \
-         select i.replica_id, i.position, i.type_id, i.version, i.lease from i where true returning replica_id",
+    columns: Columns(
+        "replica_id text, position number, type_id text, version number, lease number, reads_param number, \
+         reads_scrapbook number",
+    ),
+    template: "{rows}insert into {replica_types} (replica_id, position, type_id, version, lease, reads_param, \
+         reads_scrapbook) select i.replica_id, i.position, i.type_id, i.version, i.lease, i.reads_param, \
+         i.reads_scrapbook from i where true returning replica_id",
 };
 
 /// A sign of life; answers the replica if its lease had not ended.
@@ -304,11 +313,18 @@ impl<S> Common<S> {
 /// What a listing asks for.
 const LIST: &str = "select {columns} from {functions} as f where true";
 
+/// The same, of what is due and no live replica takes. `{moment}` is the time, also where it is bound: as the first value.
+const STUCK: &str = "{with_moment}select {columns} from {functions} as f{cross_moment} \
+     where f.status in (1, 2) and f.due_at <= {moment} and not exists ( \
+     select 1 from {replica_types} as t join {replicas} as r on r.id = t.replica_id \
+     where t.type_id = f.type_id and t.version = f.version and f.param_version <= t.reads_param \
+     and coalesce(f.scrapbook_version, 0) <= t.reads_scrapbook and {moment} - r.heartbeat_at <= r.lease)";
+
 /// The conditions of a listing, for those parts of a filter that are given.
 ///
 /// `{next}` is the next placeholder.
 pub(crate) fn list(dialect: &Dialect, filter: &Filter) -> Sql {
-    let mut parts = vec![LIST];
+    let mut parts = vec![if filter.stuck { STUCK } else { LIST }];
     if filter.type_id.is_some() {
         parts.push(" and f.type_id = {next}");
     }

@@ -103,6 +103,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
 // Generated code names the crate from outside, also in this crate's own tests.
 #[allow(unused_extern_crates, reason = "the macros need it")]
@@ -113,6 +114,7 @@ mod clock;
 mod error;
 mod guard;
 mod id;
+pub mod metrics;
 mod panics;
 
 pub mod codec;
@@ -166,7 +168,7 @@ pub use resilient_macros::{Message, Messages, Scrapbook, Versioned, resilient_fn
 pub use self::clock::{Clock, Due, SystemClock, TimeError, Timestamp, TokioClock};
 pub use self::codec::EncodeError;
 pub use self::context::{Context, Inbox, Mode, WaitError};
-pub use self::control_panel::{ControlPanel, RawControlPanel};
+pub use self::control_panel::{ControlPanel, PanelMessage, RawControlPanel, UnknownCall, UnknownField};
 pub use self::engine::BackgroundError;
 pub use self::error::{BoxError, Error, Result};
 pub use self::guard::{AtLeastOnce, AtMostOnce, Guarded, UnknownOutcome};

@@ -15,6 +15,17 @@ prepare resilient_step from @resilient_step;
 execute resilient_step;
 deallocate prepare resilient_step;
 
+set @resilient_step = (select if(count(*) > 0, 'do 0', 'alter table {replica_types}
+    add column reads_param bigint null
+        comment ''the newest version of the input that it reads when it takes work; a tool takes none'',
+    add column reads_scrapbook bigint null
+        comment ''the newest version of the progress that it reads''
+') from information_schema.columns
+where table_schema = database() and table_name = '{prefix}_replica_types' and column_name = 'reads_scrapbook');
+prepare resilient_step from @resilient_step;
+execute resilient_step;
+deallocate prepare resilient_step;
+
 create table if not exists {messages} (
     type_id         varbinary(200) not null comment 'the function type of its instance',
     instance_id     varbinary(200) not null comment 'the instance that it was sent to',
@@ -33,6 +44,11 @@ create table if not exists {messages} (
   comment = 'messages to instances of resilient functions';
 
 create or replace sql security invoker view {overview} as
+with takers as (
+    select runs.type_id, runs.version, runs.reads_param, runs.reads_scrapbook
+    from {replicas} as live join {replica_types} as runs on runs.replica_id = live.id
+    where runs.reads_param is not null and {now} - live.heartbeat_at <= live.lease
+)
 select
     convert(f.type_id using utf8mb4) as type_id,
     convert(f.instance_id using utf8mb4) as instance_id,
@@ -58,10 +74,18 @@ select
             coalesce(concat(f.reason, '; due at '), if(f.status = 2, 'waits for a message until ', 'waits until ')),
             {epoch} + interval f.due_at microsecond)
         when not exists (
-            select 1 from {replicas} as live join {replica_types} as runs on runs.replica_id = live.id
-            where runs.type_id = f.type_id and runs.version = f.version
-                and {now} - live.heartbeat_at <= live.lease
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
         ) then concat('no live replica runs version ', f.version, ' of this type',
+            coalesce(concat('; ', f.reason), ''))
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+                and t.reads_param >= f.param_version
+        ) then concat('no live replica reads parameter version ', f.param_version, ' of this type',
+            coalesce(concat('; ', f.reason), ''))
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+                and t.reads_param >= f.param_version and t.reads_scrapbook >= coalesce(f.scrapbook_version, 0)
+        ) then concat('no live replica reads scrapbook version ', f.scrapbook_version, ' of this type',
             coalesce(concat('; ', f.reason), ''))
         else concat('is due, and waits for a replica with a free slot that reads parameter version ',
             f.param_version, coalesce(concat(' and scrapbook version ', f.scrapbook_version), ''),

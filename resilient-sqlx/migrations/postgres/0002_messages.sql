@@ -8,6 +8,12 @@ alter table "{prefix}_functions"
     -- the number of its last save
     add column saves bigint not null default 0;
 
+alter table "{prefix}_replica_types"
+    -- the newest version of the input that it reads when it takes work; a tool takes none
+    add column reads_param bigint,
+    -- the newest version of the progress that it reads
+    add column reads_scrapbook bigint;
+
 create table "{prefix}_messages" (
     -- the function type of its instance
     type_id text collate "C" not null,
@@ -31,7 +37,12 @@ create table "{prefix}_messages" (
 );
 
 create or replace view "{prefix}_overview" as
-with clock (now) as (select (extract(epoch from clock_timestamp()) * 1000000)::bigint)
+with clock (now) as (select (extract(epoch from clock_timestamp()) * 1000000)::bigint),
+takers as (
+    select of.type_id, of.version, of.reads_param, of.reads_scrapbook
+    from "{prefix}_replicas" as live join "{prefix}_replica_types" as of on of.replica_id = live.id cross join clock
+    where of.reads_param is not null and clock.now - live.heartbeat_at <= live.lease
+)
 select
     f.type_id,
     f.instance_id,
@@ -56,8 +67,14 @@ select
             coalesce(f.reason || '; due at ',
                 case f.status when 2 then 'waits for a message until ' else 'waits until ' end)
             || to_timestamp(f.due_at / 1e6)
-        when runs.replicas is null then
+        when can.run is null then
             format('no live replica runs version %s of this type', f.version) || coalesce('; ' || f.reason, '')
+        when can.read_param is null then
+            format('no live replica reads parameter version %s of this type', f.param_version)
+            || coalesce('; ' || f.reason, '')
+        when can.read_both is null then
+            format('no live replica reads scrapbook version %s of this type', f.scrapbook_version)
+            || coalesce('; ' || f.reason, '')
         else format('is due, and waits for a replica with a free slot that reads parameter version %s',
             f.param_version) || coalesce(format(' and scrapbook version %s', f.scrapbook_version), '')
             || coalesce('; ' || f.reason, '')
@@ -83,8 +100,8 @@ left join lateral (
     limit 1
 ) as t on true
 left join lateral (
-    select 1 as replicas from "{prefix}_replicas" as live
-    join "{prefix}_replica_types" as of on of.replica_id = live.id
-    where of.type_id = f.type_id and of.version = f.version and clock.now - live.heartbeat_at <= live.lease
-    limit 1
-) as runs on true;
+    select max(1) as run, max(case when reads_param >= f.param_version then 1 end) as read_param,
+        max(case when reads_param >= f.param_version and reads_scrapbook >= coalesce(f.scrapbook_version, 0) then 1 end)
+            as read_both
+    from takers where takers.type_id = f.type_id and takers.version = f.version
+) as can on true;

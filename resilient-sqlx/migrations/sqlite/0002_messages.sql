@@ -9,6 +9,12 @@ alter table "{prefix}_functions" add column reason text;
 -- the number of its last save
 alter table "{prefix}_functions" add column saves integer not null default 0;
 
+-- the newest version of the input that it reads when it takes work; a tool takes none
+alter table "{prefix}_replica_types" add column reads_param integer;
+
+-- the newest version of the progress that it reads
+alter table "{prefix}_replica_types" add column reads_scrapbook integer;
+
 create table "{prefix}_messages" (
     -- the function type of its instance
     type_id text not null,
@@ -34,7 +40,12 @@ create table "{prefix}_messages" (
 drop view "{prefix}_overview";
 
 create view "{prefix}_overview" as
-with clock (now) as (select cast(unixepoch('subsec') * 1000000 as integer))
+with clock (now) as (select cast(unixepoch('subsec') * 1000000 as integer)),
+takers as (
+    select runs.type_id, runs.version, runs.reads_param, runs.reads_scrapbook
+    from "{prefix}_replicas" as live join "{prefix}_replica_types" as runs on runs.replica_id = live.id cross join clock
+    where runs.reads_param is not null and clock.now - live.heartbeat_at <= live.lease
+)
 select
     f.type_id,
     f.instance_id,
@@ -60,11 +71,18 @@ select
                 case f.status when 2 then 'waits for a message until ' else 'waits until ' end)
             || strftime('%Y-%m-%d %H:%M:%f', f.due_at / 1e6, 'unixepoch')
         when not exists (
-            select 1 from "{prefix}_replicas" as live join "{prefix}_replica_types" as runs
-                on runs.replica_id = live.id
-            where runs.type_id = f.type_id and runs.version = f.version
-                and clock.now - live.heartbeat_at <= live.lease
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
         ) then 'no live replica runs version ' || f.version || ' of this type' || coalesce('; ' || f.reason, '')
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+                and t.reads_param >= f.param_version
+        ) then 'no live replica reads parameter version ' || f.param_version || ' of this type'
+            || coalesce('; ' || f.reason, '')
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+                and t.reads_param >= f.param_version and t.reads_scrapbook >= coalesce(f.scrapbook_version, 0)
+        ) then 'no live replica reads scrapbook version ' || f.scrapbook_version || ' of this type'
+            || coalesce('; ' || f.reason, '')
         else 'is due, and waits for a replica with a free slot that reads parameter version ' || f.param_version
             || coalesce(' and scrapbook version ' || f.scrapbook_version, '') || coalesce('; ' || f.reason, '')
     end as reason,

@@ -183,7 +183,8 @@ async fn write_possible(
     }
     let mut answers = done(possible.guarded());
     let edits = plan.edits.iter().map(|edit| (&edit.id, steps_of_edit(statements, edit)));
-    let deletes = plan.deletes.iter().map(|delete| (&delete.id, Step::all(&statements.delete, [delete.values()])));
+    let deletes =
+        plan.deletes.iter().map(|delete| (&delete.id, Step::all(&statements.delete, [delete.values()])));
     for (id, steps) in edits.chain(deletes) {
         if write_all(connection, &steps).await? {
             answers.extend(done(vec![id.clone()]));

@@ -111,6 +111,9 @@ const OWN_WORDS: &[(&str, &str)] = &[
 
 /// Time, in words that come after the shared ones.
 const LATE_WORDS: &[(&str, &str)] = &[
+    ("{with_moment}", ""),
+    ("{cross_moment}", ""),
+    ("{moment}", "{now}"),
     ("{now}", "timestampdiff(microsecond, '1970-01-01', utc_timestamp(6))"),
     // While a statement waits for a lock, `utc_timestamp` stands still and this goes on.
     ("{this_moment}", "timestampdiff(microsecond, '1970-01-01', sysdate(6))"),
@@ -270,7 +273,8 @@ const FORGET: &str = "delete r, t from {replicas} as r left join {replica_types}
      where {now} - r.heartbeat_at > r.lease";
 
 const REPLICAS: &str = "select convert(r.id using utf8mb4), r.lease, r.host, r.pid, r.app_version, \
-     r.started_at, r.heartbeat_at, convert(t.type_id using utf8mb4), t.version, t.lease from {replicas} as r \
+     r.started_at, r.heartbeat_at, convert(t.type_id using utf8mb4), t.version, t.lease, t.reads_param, \
+     t.reads_scrapbook from {replicas} as r \
      left join {replica_types} as t on t.replica_id = r.id where {now} - r.heartbeat_at <= r.lease \
      order by r.started_at, r.id, t.position";
 
@@ -281,12 +285,12 @@ const JOIN: Template = Template {
 };
 
 const JOIN_TYPES: Template = Template {
-    one: "insert into {replica_types} (replica_id, position, type_id, version, lease) \
-         values (i.replica_id, i.position, i.type_id, i.version, i.lease)",
+    one: "insert into {replica_types} (replica_id, position, type_id, version, lease, reads_param, reads_scrapbook) \
+         values (i.replica_id, i.position, i.type_id, i.version, i.lease, i.reads_param, i.reads_scrapbook)",
     many: Some(
-        "insert into {replica_types} (replica_id, position, type_id, version, lease) \
-         select i.replica_id, i.position, i.type_id, i.version, i.lease from ({rows}) as i \
-         where length(i.replica_id) > 0",
+        "insert into {replica_types} (replica_id, position, type_id, version, lease, reads_param, reads_scrapbook) \
+         select i.replica_id, i.position, i.type_id, i.version, i.lease, i.reads_param, i.reads_scrapbook \
+         from ({rows}) as i where length(i.replica_id) > 0",
     ),
 };
 

@@ -90,8 +90,10 @@ impl Returning for PostgresStore {
     }
 
     async fn append(&self, on: &mut PgConnection, appends: &[&Append]) -> Result<Answers, Trouble> {
-        let mut answers: Answers = appends.iter().map(|append| (append.id.clone(), Written::NotFound)).collect();
-        let messages: Vec<_> = appends.iter().flat_map(|append| placed(&append.id, &append.messages)).collect();
+        let mut answers: Answers =
+            appends.iter().map(|append| (append.id.clone(), Written::NotFound)).collect();
+        let messages: Vec<_> =
+            appends.iter().flat_map(|append| placed(&append.id, &append.messages)).collect();
         for row in &run(on, &self.statements.append, &messages).await? {
             let written = if row.try_get(2)? { Written::Completed } else { Written::Done };
             answers.insert(Reader(row).id()?, written);

@@ -11,6 +11,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[
+    ("{with_moment}", "{with_clock}"),
+    ("{cross_moment}", "{cross_clock}"),
+    ("{moment}", "{now}"),
     ("{with_clock}", "with {the_clock} "),
     // Read once per statement, so that all times that one statement writes are the same.
     (

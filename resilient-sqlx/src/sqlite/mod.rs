@@ -143,7 +143,8 @@ impl Backend for SqliteStore {
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
         let sql = self.statements.common.list(filter);
-        functions(&self.fetch(bind_filter(sql.query(), filter, 1)).await?)
+        let query = if filter.stuck { sql.query().bind(self.connections.now()) } else { sql.query() };
+        functions(&self.fetch(bind_filter(query, filter, 1)).await?)
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {

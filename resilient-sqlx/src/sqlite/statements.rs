@@ -18,6 +18,9 @@ const OWN_WORDS: &[(&str, &str)] = &[
          on t.replica_id = r.id where r.id = f.owner and t.type_id = f.type_id and t.version = f.version \
          and {now} - r.heartbeat_at <= t.lease)",
     ),
+    ("{with_moment}", "with moment (now) as (select {next}) "),
+    ("{cross_moment}", " cross join moment"),
+    ("{moment}", "moment.now"),
     // The time is bound: as the first value, but after the rows of a statement over rows.
     ("{now}", "?1"),
     (
@@ -231,7 +234,10 @@ mod tests {
         for (_, sql) in keyed.flat_map(|statement| &statement.sizes) {
             let plan = plan(sql).await;
             assert!(plan.contains("(type_id=? AND instance_id=?"), "{plan}");
-            assert!(!plan.contains("SCAN f") && !plan.contains("SCAN m") && !plan.contains("AUTOMATIC"), "{plan}");
+            assert!(
+                !plan.contains("SCAN f") && !plan.contains("SCAN m") && !plan.contains("AUTOMATIC"),
+                "{plan}"
+            );
         }
     }
 

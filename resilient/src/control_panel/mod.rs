@@ -3,8 +3,12 @@
 //! Each verb is one compare-and-set on the epoch that was read, together with all edits made before it: either all
 //! of it happens, or somebody else was faster and nothing does.
 
+mod messages;
 mod raw;
+mod resolve;
 mod typed;
 
+pub use self::messages::PanelMessage;
 pub use self::raw::RawControlPanel;
+pub use self::resolve::{UnknownCall, UnknownField};
 pub use self::typed::ControlPanel;

@@ -47,7 +47,11 @@ impl RunSaver {
 
     /// Takes the scrapbook of a body that is begun again in this run: it counts as the latest until the next save.
     pub(super) fn keep(&self, scrapbook: Payload) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(scrapbook);
+        self.replace(Some(scrapbook));
+    }
+
+    fn replace(&self, latest: Option<Payload>) -> Option<Payload> {
+        std::mem::replace(&mut *self.latest.lock().unwrap_or_else(PoisonError::into_inner), latest)
     }
 
     fn lost(&self) -> SaveError {
@@ -101,10 +105,13 @@ impl Saver for RunSaver {
             scrapbook: scrapbook.clone(),
             journal,
         };
-        self.write(&engine, &save).await?;
-        if scrapbook.is_some() {
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = scrapbook;
+        // From here on it counts, even if the body is dropped before the answer: what begins next must not fall behind
+        // what may be stored.
+        let before = scrapbook.map(|scrapbook| self.replace(Some(scrapbook)));
+        let written = self.write(&engine, &save).await;
+        if let (Err(_), Some(before)) = (&written, before) {
+            self.replace(before);
         }
-        Ok(())
+        written
     }
 }

@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::id::FunctionId;
+use crate::metrics;
 use crate::settings::Settings;
-use crate::store::{Store, StoreError, Write, Written};
+use crate::store::{Append, Create, Store, StoreError, Write, Written};
 
 /// The entrance for writes; clones share it.
 #[derive(Debug, Clone)]
@@ -195,8 +196,11 @@ impl Flight {
 
     async fn write(&self, writes: &[Write], left: &[usize]) -> Result<Vec<Written>, StoreError> {
         let batch: Vec<Write> = left.iter().filter_map(|at| writes.get(*at)).cloned().collect();
-        let written = self.store.write(&batch).await?;
+        let answer = self.store.write(&batch).await;
+        measure(&batch, answer.is_ok());
+        let written = answer?;
         if written.len() == batch.len() {
+            batch.iter().zip(&written).for_each(|(write, written)| tell(write, written));
             return Ok(written);
         }
         Err(StoreError::permanent(format!(
@@ -220,6 +224,9 @@ impl Flight {
             let row = rows.next().flatten();
             let settled = writes.get(*at).and_then(|write| unknown::answer(write, row.as_ref()));
             let applied = settled.is_some();
+            if let (Some(write), Some(written)) = (writes.get(*at), &settled) {
+                tell(write, written);
+            }
             if let (Some(written), Some(answer)) = (settled, answers.get_mut(*at)) {
                 send(answer, Ok(written));
             }
@@ -237,6 +244,27 @@ impl Flight {
                 send(answer, result);
             }
         }
+    }
+}
+
+fn measure(batch: &[Write], is_stored: bool) {
+    metrics::batch(batch.len(), is_stored);
+    if !is_stored {
+        metrics::store_error("write");
+    }
+}
+
+/// Counts what was applied.
+fn tell(write: &Write, written: &Written) {
+    match (write, written) {
+        (Write::Save(save), Written::Done) => metrics::saved(&save.id.type_id),
+        (
+            Write::Append(Append { id, messages }) | Write::Create(Create { id, messages, .. }),
+            Written::Done,
+        ) => {
+            metrics::sent(&id.type_id, messages.len());
+        }
+        _ => {}
     }
 }
 

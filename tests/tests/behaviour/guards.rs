@@ -19,7 +19,7 @@ pub(crate) enum Form {
     LeastName,
 }
 
-const MOST: [Form; 2] = [Form::MostField, Form::MostName];
+pub(crate) const MOST: [Form; 2] = [Form::MostField, Form::MostName];
 const LEAST: [Form; 2] = [Form::LeastField, Form::LeastName];
 const ALL: [Form; 4] = [Form::MostField, Form::MostName, Form::LeastField, Form::LeastName];
 
@@ -29,7 +29,7 @@ impl Form {
     }
 
     /// What the guard is called, for people.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::MostField => "shipping",
             Self::MostName => "ship",

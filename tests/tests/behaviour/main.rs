@@ -14,6 +14,7 @@
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
+//! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
 //! - `settings`: the effect of each setting on leases, intervals, patience and places, self-fencing, lost claims.
 //! - `background`: group commit, and errors that reach the handler.
@@ -22,6 +23,7 @@
 //! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
+//! - `reasons`: why an instance is not running, in words, and what no live replica can run.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
 //! - `cancel`: the future of every call dropped at every poll.
@@ -44,6 +46,8 @@ mod middleware;
 mod outcomes;
 mod postpone;
 mod raw_panel;
+mod reasons;
+mod resolve;
 mod retry;
 mod schedule;
 mod scrapbooks;
