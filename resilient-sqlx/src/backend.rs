@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use resilient::store::{Claimable, Lifeline};
-use resilient::{Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction};
+use resilient::store::{After, Claimable, Lifeline};
+use resilient::{
+    Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction, StoredMessage,
+};
 use sqlx::RawSql;
 use sqlx::error::DatabaseError;
 
@@ -14,7 +16,7 @@ use crate::record::{Record, types_of};
 use crate::schema::{Migration, missing};
 use crate::sql::Sql;
 use crate::statements::Common;
-use crate::store::Plan;
+use crate::store::{Answers, Plan};
 
 /// What a replica asks for.
 #[derive(Debug, Clone, Copy)]
@@ -62,11 +64,20 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
 
     fn migrate(&self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Applies a plan in one transaction and answers the ids of the writes whose guard held.
-    fn apply(&self, plan: &Plan<'_>) -> impl Future<Output = Result<Vec<FunctionId>, Trouble>> + Send;
+    /// Applies a plan in one transaction and answers its appends, and the other writes whose guard held.
+    fn apply(&self, plan: &Plan<'_>) -> impl Future<Output = Result<Answers, Trouble>> + Send;
 
     /// Reads those instances that are there, in any order.
     fn read(&self, ids: &[FunctionId]) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
+
+    /// Reads messages: those of one instance in the order of their positions, and none of them is left out between others.
+    ///
+    /// It may read more than `limit` when it takes more than one statement.
+    fn read_messages(
+        &self,
+        wanted: &[After],
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<(FunctionId, StoredMessage)>, Trouble>> + Send;
 
     fn list(&self, filter: &Filter) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
 
@@ -288,9 +299,10 @@ macro_rules! implement_store {
             async fn messages(
                 &self,
                 wanted: &[resilient::store::After],
-                _limit: u32,
+                limit: u32,
             ) -> Result<Vec<Vec<resilient::StoredMessage>>, resilient::StoreError> {
-                Ok(vec![Vec::new(); wanted.len()])
+                let messages = self.settle("a read of messages", self.read_messages(wanted, limit)).await?;
+                Ok(crate::store::by_instance(wanted, messages, limit))
             }
 
             async fn claim(

@@ -55,6 +55,11 @@ mod statements;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod store;
 
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod append;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod batch;
+
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]

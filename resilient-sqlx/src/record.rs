@@ -1,10 +1,13 @@
 //! What is bound: the words of `resilient` as the columns of rows.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
-use resilient::store::{Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
-use resilient::{Due, Filter, FunctionId, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp};
+use resilient::store::{After, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
+use resilient::{
+    Due, Filter, FunctionId, NewMessage, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp,
+};
 use sqlx::query::Query;
 use sqlx::{Database, Encode, Type};
 
@@ -26,6 +29,10 @@ impl<'a> Value<'a> {
 
     pub(crate) fn number(number: impl Into<Option<i64>>) -> Self {
         Self::Number(number.into())
+    }
+
+    pub(crate) fn count(number: usize) -> Self {
+        Self::number(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     /// For a column of text.
@@ -62,6 +69,7 @@ impl Record for Create {
         values.push(Value::number(i64::from(self.version)));
         values.extend(payload_values(Some(&self.param)));
         values.extend(payload_values(self.scrapbook.as_ref()));
+        values.extend([Value::text(self.journal.as_deref()), Value::count(first_messages(self).count())]);
         values
     }
 }
@@ -71,6 +79,7 @@ impl Record for Save {
         let mut values = self.id.values();
         values.extend([Value::replica(self.owner), Value::number(self.epoch.as_i64())]);
         values.extend(payload_values(self.scrapbook.as_ref()));
+        values.extend([Value::text(self.journal.as_deref()), Value::number(self.number)]);
         values
     }
 }
@@ -84,8 +93,8 @@ impl Record for Finish {
             Ending::Succeeded(result) => next = Next::succeeded(result),
             Ending::Failed(failure) => next = Next::failed(failure),
             Ending::Postponed(due) => next = Next::postponed(*due),
-            Ending::Suspended { message_count: known, .. } => {
-                next.status = Some(Status::Suspended);
+            Ending::Suspended { message_count: known, due } => {
+                next = Next { status: Some(Status::Suspended), due: *due, ..next };
                 message_count = Some(*known);
             }
             Ending::Released => (next, hand_over) = (Next::postponed(Due::Now), 1),
@@ -94,6 +103,7 @@ impl Record for Finish {
         let mut values = self.id.values();
         values.extend([Value::replica(self.owner), Value::number(self.epoch.as_i64())]);
         values.extend(payload_values(self.scrapbook.as_ref()));
+        values.extend([Value::text(self.journal.as_deref()), Value::text(self.reason.as_deref())]);
         values.push(Value::number(next.status.map(|status| i64::from(status.code()))));
         values.extend(next.due_and_outcome());
         values.extend([Value::number(message_count), Value::number(hand_over)]);
@@ -118,9 +128,14 @@ impl Record for Edit {
         values.push(Value::number(self.epoch.as_i64()));
         values.extend(payload_values(self.param.as_ref()));
         values.extend(payload_values(self.scrapbook.as_ref()));
+        values.push(Value::text(self.journal.as_deref()));
         values.push(Value::number(next.status.map(|status| i64::from(status.code()))));
         values.push(Value::replica(owner));
         values.extend(next.due_and_outcome());
+        values.extend(match &self.messages {
+            Some(known) => [Value::number(known.message_count), Value::count(other_messages(self).count())],
+            None => [Value::number(None), Value::number(None)],
+        });
         values
     }
 }
@@ -129,6 +144,62 @@ impl Record for Delete {
     fn values(&self) -> Vec<Value<'_>> {
         let mut values = self.id.values();
         values.push(Value::number(self.epoch.as_i64()));
+        values
+    }
+}
+
+/// A message with its place among those of its instance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    pub(crate) id: &'a FunctionId,
+    pub(crate) position: i64,
+    pub(crate) message: &'a NewMessage,
+}
+
+impl<'a> Placed<'a> {
+    /// Its values, which live as long as the message.
+    pub(crate) fn into_values(self) -> Vec<Value<'a>> {
+        let mut values = self.id.values();
+        values.extend([Value::number(self.position), Value::text(self.message.name.as_str())]);
+        values.extend(payload_values(Some(&self.message.payload)));
+        values.push(Value::text(self.message.key.as_str()));
+        values
+    }
+}
+
+impl Record for Placed<'_> {
+    fn values(&self) -> Vec<Value<'_>> {
+        self.into_values()
+    }
+}
+
+/// The messages of a new instance, at their places.
+pub(crate) fn first_messages(create: &Create) -> impl Iterator<Item = Placed<'_>> {
+    placed(&create.id, &create.messages)
+}
+
+/// The messages that an edit replaces all others by, at their places.
+pub(crate) fn other_messages(edit: &Edit) -> impl Iterator<Item = Placed<'_>> {
+    edit.messages.iter().flat_map(|replace| placed(&edit.id, &replace.messages))
+}
+
+/// Messages at the places from 1 on; of several with one key the first counts.
+pub(crate) fn placed<'a>(id: &'a FunctionId, messages: &'a [NewMessage]) -> impl Iterator<Item = Placed<'a>> {
+    let mut known = HashSet::new();
+    let first = messages.iter().filter(move |message| known.insert(message.key.as_str()));
+    (1..).zip(first).map(|(position, message)| Placed { id, position, message })
+}
+
+/// What is asked of the messages of one instance.
+pub(crate) struct Known<'a> {
+    pub(crate) after: &'a After,
+    pub(crate) limit: u32,
+}
+
+impl Record for Known<'_> {
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values = self.after.id.values();
+        values.extend([Value::number(self.after.position), Value::number(i64::from(self.limit))]);
         values
     }
 }
@@ -178,6 +249,8 @@ impl Record for TypeOf<'_> {
             Value::text(self.of.type_id.as_str()),
             Value::number(i64::from(self.of.version)),
             Value::number(micros(self.of.lease)),
+            Value::number(self.of.reads.map(|reads| i64::from(reads.param))),
+            Value::number(self.of.reads.map(|reads| i64::from(reads.scrapbook))),
         ]
     }
 }
@@ -222,12 +295,13 @@ fn status_value<'a>(status: Status) -> Value<'a> {
     Value::number(i64::from(status.code()))
 }
 
-/// A point in time, or else a distance from the time of the statement.
+/// A point in time, or else a distance from the time of the statement; neither for what is not due.
 fn due_values<'a>(due: Option<Due>) -> [Value<'a>; 2] {
     let (at, after) = match due {
-        None | Some(Due::Now) => (None, 0),
-        Some(Due::After(duration)) => (None, micros(duration)),
-        Some(Due::At(time)) => (Some(time.as_micros()), 0),
+        None => (None, None),
+        Some(Due::Now) => (None, Some(0)),
+        Some(Due::After(duration)) => (None, Some(micros(duration))),
+        Some(Due::At(time)) => (Some(time.as_micros()), Some(0)),
     };
     [Value::number(at), Value::number(after)]
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use resilient::{
-    Epoch, FunctionId, LiveReplica, Payload, Replica, ReplicaId, ReplicaType, Status, StoreError,
-    StoredFunction, Timestamp,
+    Epoch, FunctionId, LiveReplica, Payload, Reads, Replica, ReplicaId, ReplicaType, Status, StoreError,
+    StoredFunction, StoredMessage, Timestamp,
 };
 use sqlx::error::UnexpectedNullError;
 use sqlx::{ColumnIndex, Decode, Row, Type};
@@ -49,7 +49,11 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
         self.0.maybe_text(column)?.ok_or_else(|| lacking(column))
     }
 
-    fn number(&self, column: usize) -> Result<i64, sqlx::Error> {
+    pub(crate) fn maybe_text(&self, column: usize) -> Result<Option<String>, sqlx::Error> {
+        Ok(self.0.maybe_text(column)?.map(str::to_owned))
+    }
+
+    pub(crate) fn number(&self, column: usize) -> Result<i64, sqlx::Error> {
         self.0.maybe_number(column)?.ok_or_else(|| lacking(column))
     }
 
@@ -83,13 +87,29 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
         Ok(FunctionId::new(self.text(0)?, self.text(1)?))
     }
 
-    /// A whole instance, from the columns that `{columns}` names.
-    pub(crate) fn function(&self) -> Result<StoredFunction, Trouble> {
-        let id = self.id()?;
-        let code = self.0.code(2)?;
+    /// The status of the instance whose key stands before it.
+    pub(crate) fn status(&self) -> Result<Status, Trouble> {
+        let (id, code) = (self.id()?, self.0.code(2)?);
         let unknown =
             || StoreError::permanent(format!("`{id}` has the status code {code}; 0 to 4 are known"));
-        let status = Status::from_code(code).ok_or_else(unknown)?;
+        Ok(Status::from_code(code).ok_or_else(unknown)?)
+    }
+
+    /// A message, from the columns that `{message_columns}` names.
+    fn message(&self) -> Result<StoredMessage, Trouble> {
+        let lacks = |what| StoreError::permanent(format!("a stored message has no {what}"));
+        Ok(StoredMessage {
+            position: self.number(2)?,
+            name: self.text(3)?.to_owned(),
+            payload: self.payload(4)?.ok_or_else(|| lacks("payload"))?,
+            key: self.text(6)?.to_owned(),
+            sent_at: self.time(7)?.ok_or_else(|| lacks("time"))?,
+        })
+    }
+
+    /// A whole instance, from the columns that `{columns}` names.
+    pub(crate) fn function(&self) -> Result<StoredFunction, Trouble> {
+        let (id, status) = (self.id()?, self.status()?);
         let lacks = |what| StoreError::permanent(format!("`{id}` has no {what}"));
         Ok(StoredFunction {
             status,
@@ -102,10 +122,10 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
             param: self.payload(9)?.ok_or_else(|| lacks("parameter"))?,
             scrapbook: self.payload(11)?,
             result: self.payload(13)?,
-            failure: self.0.maybe_text(15)?.map(str::to_owned),
-            journal: None,
-            reason: None,
-            saves: 0,
+            failure: self.maybe_text(15)?,
+            journal: self.maybe_text(20)?,
+            reason: self.maybe_text(21)?,
+            saves: self.number(22)?,
             message_count: self.number(16)?,
             created_at: self.time(17)?.ok_or_else(|| lacks("time of creation"))?,
             updated_at: self.time(18)?.ok_or_else(|| lacks("time of its last write"))?,
@@ -133,7 +153,11 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
     fn replica_type(&self) -> Result<Option<ReplicaType>, Trouble> {
         let Some(type_id) = self.0.maybe_text(7)? else { return Ok(None) };
         let lease = duration(self.number(9)?);
-        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease, reads: None }))
+        let reads = match self.0.maybe_number(10)? {
+            Some(_) => Some(Reads { param: self.small(10)?, scrapbook: self.small(11)? }),
+            None => None,
+        };
+        Ok(Some(ReplicaType { type_id: type_id.into(), version: self.small(8)?, lease, reads }))
     }
 }
 
@@ -153,6 +177,13 @@ pub(crate) fn ids<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<FunctionId>, 
 /// All instances of some rows.
 pub(crate) fn functions<'r, R: Columns<'r>>(rows: &'r [R]) -> Result<Vec<StoredFunction>, Trouble> {
     rows.iter().map(|row| Reader(row).function()).collect()
+}
+
+/// All messages of some rows, each with its instance.
+pub(crate) fn messages<'r, R: Columns<'r>>(
+    rows: &'r [R],
+) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
+    rows.iter().map(|row| Ok((Reader(row).id()?, Reader(row).message()?))).collect()
 }
 
 /// The replicas of rows that [`REPLICAS`](crate::statements::REPLICAS) reads: one row per type, those of one replica together.

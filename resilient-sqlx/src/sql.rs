@@ -51,6 +51,7 @@ impl Dialect {
         let words = words.iter().copied().flatten();
         let mut words: Vec<_> = words.map(|(name, text)| (*name, (*text).to_owned())).collect();
         words.push(("{functions}", "{quote}{prefix}_functions{quote}".to_owned()));
+        words.push(("{messages}", "{quote}{prefix}_messages{quote}".to_owned()));
         words.push(("{replicas}", "{quote}{prefix}_replicas{quote}".to_owned()));
         words.push(("{replica_types}", "{quote}{prefix}_replica_types{quote}".to_owned()));
         words.push(("{schema}", "{quote}{prefix}_schema{quote}".to_owned()));

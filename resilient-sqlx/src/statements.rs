@@ -49,12 +49,21 @@ pub(crate) struct Shape {
 /// The words that all databases of this crate share; a dialect puts its own before them.
 pub(crate) const WORDS: &[(&str, &str)] = &[
     (
-        "{keep_scrapbook}",
+        "{keep_progress}",
         "scrapbook = coalesce(i.scrapbook, f.scrapbook), \
-         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version)",
+         scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
+         journal = coalesce(i.journal, f.journal)",
+    ),
+    (
+        "{not_behind}",
+        "coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0)",
     ),
     ("{next_epoch}", "{least}(f.epoch, 9223372036854775806) + 1"),
-    ("{due}", "coalesce(i.due_at, {least}({now} + i.due_after, 253402300799999999))"),
+    // Nothing, when there is no distance either.
+    (
+        "{due}",
+        "case when i.due_after is not null then coalesce(i.due_at, {least}({now} + i.due_after, 253402300799999999)) end",
+    ),
     // Rows are found by their keys. The sum hides the status from the planner, which on a fresh table would rather walk
     // over all that the owner runs, by the index on owners.
     ("{owned}", "{same} and f.status + 0 = 0 and f.owner = i.owner and f.epoch = i.epoch"),
@@ -64,7 +73,15 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
         "{columns}",
         "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, \
          param_version, scrapbook, scrapbook_version, result, result_version, failure, message_count, \
-         created_at, updated_at, completed_at",
+         created_at, updated_at, completed_at, journal, reason, saves",
+    ),
+    (
+        "{message_columns}",
+        "m.type_id, m.instance_id, m.position, m.name, m.payload, m.payload_version, m.message_key, m.sent_at",
+    ),
+    (
+        "{its_message}",
+        "m.type_id = f.type_id and m.instance_id = f.instance_id and m.message_key = i.message_key",
     ),
 ];
 
@@ -73,24 +90,24 @@ pub(crate) const CREATE: Shape = Shape {
     columns: Columns(
         "in_type text, in_id text, status number, owner text, attempts number, due_at number, \
          due_after number, version number, param text, param_version number, scrapbook text, \
-         scrapbook_version number",
+         scrapbook_version number, journal text, message_count number",
     ),
     template: "{rows}insert into {functions} (type_id, instance_id, status, owner, attempts, due_at, version, \
-         param, param_version, scrapbook, scrapbook_version, created_at, updated_at) \
-         select i.in_type, i.in_id, i.status, i.owner, i.attempts, case when i.status = 1 then {due} end, \
-         i.version, i.param, i.param_version, i.scrapbook, i.scrapbook_version, {now}, {now} \
+         param, param_version, scrapbook, scrapbook_version, journal, message_count, created_at, updated_at) \
+         select i.in_type, i.in_id, i.status, i.owner, i.attempts, {due}, i.version, i.param, i.param_version, \
+         i.scrapbook, i.scrapbook_version, i.journal, i.message_count, {now}, {now} \
          from i{clock} where true \
          on conflict (type_id, instance_id) do nothing returning type_id, instance_id",
 };
 
-/// Scrapbooks; answers the instances that were still owned.
+/// Progress; answers the instances that were still owned, and had no later save.
 pub(crate) const SAVE: Shape = Shape {
     columns: Columns(
-        "in_type text, in_id text, owner text, epoch number, scrapbook text, scrapbook_version number",
+        "in_type text, in_id text, owner text, epoch number, scrapbook text, scrapbook_version number, \
+         journal text, saves number",
     ),
-    template: "{rows}update {functions} as f set scrapbook = i.scrapbook, scrapbook_version = i.scrapbook_version, \
-         crashes = 0, updated_at = {now} \
-         from i{clock} where {owned} and i.scrapbook_version >= coalesce(f.scrapbook_version, 0) \
+    template: "{rows}update {functions} as f set {keep_progress}, saves = i.saves, crashes = 0, updated_at = {now} \
+         from i{clock} where {owned} and {not_behind} and i.saves > f.saves \
          returning type_id, instance_id",
 };
 
@@ -100,42 +117,43 @@ pub(crate) const SAVE: Shape = Shape {
 pub(crate) const FINISH: Shape = Shape {
     columns: Columns(
         "in_type text, in_id text, owner text, epoch number, scrapbook text, scrapbook_version number, \
-         status number, due_at number, due_after number, result text, result_version number, \
-         failure text, message_count number, hand_over number",
+         journal text, reason text, status number, due_at number, due_after number, result text, \
+         result_version number, failure text, message_count number, hand_over number",
     ),
     template: "{rows}update {functions} as f set status = i.status, epoch = {next_epoch}, owner = null, \
          attempts = case when i.hand_over = 1 then {greatest}(f.attempts - 1, 0) else f.attempts end, \
          crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {least}(f.crashes + 1, 4294967295) end, \
-         due_at = case when i.status = 1 then {due} end, \
-         {keep_scrapbook}, result = i.result, result_version = i.result_version, failure = i.failure, \
+         due_at = {due}, reason = i.reason, {keep_progress}, result = i.result, result_version = i.result_version, failure = i.failure, \
          updated_at = {now}, completed_at = case when i.status >= 3 then {now} end \
-         from i{clock} where {owned} \
-         and coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0) \
+         from i{clock} where {owned} and {not_behind} \
          and (i.message_count is null or i.message_count = f.message_count) \
          returning type_id, instance_id",
 };
 
-/// Changes by people; answers the instances that were at the expected epoch.
+/// Changes by people; answers the instances that were at the expected epoch and, for other messages, had as many.
 ///
-/// Without a status the instance keeps its own, unless it is executing.
+/// Without a status the instance keeps its own, unless it is executing. The messages themselves are written after it.
 pub(crate) const EDIT: Shape = Shape {
     columns: Columns(
         "in_type text, in_id text, epoch number, param text, param_version number, scrapbook text, \
-         scrapbook_version number, status number, owner text, due_at number, due_after number, \
-         result text, result_version number, failure text",
+         scrapbook_version number, journal text, status number, owner text, due_at number, due_after number, \
+         result text, result_version number, failure text, known_messages number, message_count number",
     ),
     template: "{rows}update {functions} as f set \
          status = coalesce(i.status, case when f.status = 0 then 1 else f.status end), \
          epoch = {next_epoch}, owner = i.owner, \
          attempts = case when i.status = 0 then {least}(f.attempts + 1, 4294967295) else f.attempts end, crashes = 0, \
-         due_at = case when i.status = 1 then {due} when i.status is not null then null \
-         when f.status = 0 then {now} else f.due_at end, \
+         due_at = case when i.status is not null then {due} \
+         when f.status = 0 or f.status = 2 and i.message_count is not null then {now} else f.due_at end, \
+         reason = case when i.status is null and f.status <> 0 then f.reason end, \
+         message_count = coalesce(i.message_count, f.message_count), \
          param = coalesce(i.param, f.param), param_version = coalesce(i.param_version, f.param_version), \
-         {keep_scrapbook}, result = case when i.status is null then f.result else i.result end, \
+         {keep_progress}, result = case when i.status is null then f.result else i.result end, \
          result_version = case when i.status is null then f.result_version else i.result_version end, \
          failure = case when i.status is null then f.failure else i.failure end, updated_at = {now}, \
          completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end \
-         from i{clock} where {same} and f.epoch = i.epoch and (i.owner is null or exists ( \
+         from i{clock} where {same} and f.epoch = i.epoch \
+         and (i.known_messages is null or i.known_messages = f.message_count) and (i.owner is null or exists ( \
          select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease)) \
          returning type_id, instance_id",
 };
@@ -146,6 +164,31 @@ pub(crate) const DELETE: Shape = Shape {
     template: "{rows}{delete} returning type_id, instance_id",
 };
 
+/// Messages at their places, of instances that are locked or were just made.
+pub(crate) const ADD: Shape = Shape {
+    columns: Columns(
+        "in_type text, in_id text, position number, name text, payload text, payload_version number, \
+         message_key text",
+    ),
+    template: "{rows}insert into {messages} (type_id, instance_id, position, name, payload, payload_version, \
+         message_key, sent_at) select i.in_type, i.in_id, i.position, i.name, i.payload, i.payload_version, \
+         i.message_key, {now} from i{clock} where true returning type_id, instance_id",
+};
+
+/// All messages of instances that are locked.
+pub(crate) const CLEAR: Shape = Shape {
+    columns: Columns("in_type text, in_id text"),
+    template: "{rows}{clear} returning type_id, instance_id",
+};
+
+/// The messages of instances after a position, at most `most` in all.
+pub(crate) const MESSAGES: Shape = Shape {
+    columns: Columns("in_type text, in_id text, known number, most number"),
+    template: "{rows}select {message_columns} from i cross join {messages} as m \
+         where m.type_id = i.in_type and m.instance_id = i.in_id and m.position > i.known \
+         order by m.type_id, m.instance_id, m.position limit (select max(i.most) from i)",
+};
+
 /// Whole instances by their ids.
 pub(crate) const READ: Shape = Shape {
     columns: Columns("in_type text, in_id text"),
@@ -154,7 +197,7 @@ pub(crate) const READ: Shape = Shape {
 
 /// The replicas that are alive, with what they can run.
 const REPLICAS: &str = "{with_clock}select r.id, r.lease, r.host, r.pid, r.app_version, r.started_at, \
-     r.heartbeat_at, t.type_id, t.version, t.lease from {replicas} as r \
+     r.heartbeat_at, t.type_id, t.version, t.lease, t.reads_param, t.reads_scrapbook from {replicas} as r \
      left join {replica_types} as t on t.replica_id = r.id{cross_clock} \
      where {now} - r.heartbeat_at <= r.lease order by r.started_at, r.id, t.position";
 
@@ -167,9 +210,13 @@ pub(crate) const JOIN: Shape = Shape {
 
 /// What a replica that joins can run.
 pub(crate) const JOIN_TYPES: Shape = Shape {
-    columns: Columns("replica_id text, position number, type_id text, version number, lease number"),
-    template: "{rows}insert into {replica_types} (replica_id, position, type_id, version, lease) \
-         select i.replica_id, i.position, i.type_id, i.version, i.lease from i where true returning replica_id",
+    columns: Columns(
+        "replica_id text, position number, type_id text, version number, lease number, reads_param number, \
+         reads_scrapbook number",
+    ),
+    template: "{rows}insert into {replica_types} (replica_id, position, type_id, version, lease, reads_param, \
+         reads_scrapbook) select i.replica_id, i.position, i.type_id, i.version, i.lease, i.reads_param, \
+         i.reads_scrapbook from i where true returning replica_id",
 };
 
 /// A sign of life; answers the replica if its lease had not ended.
@@ -212,7 +259,10 @@ pub(crate) struct Common<S> {
     pub(crate) finish: S,
     pub(crate) edit: S,
     pub(crate) delete: S,
+    pub(crate) add: S,
+    pub(crate) clear: S,
     pub(crate) read: S,
+    pub(crate) messages: S,
     pub(crate) signs: Signs<S>,
     pub(crate) replicas: Sql,
     pub(crate) schema: Sql,
@@ -231,7 +281,10 @@ impl<S> Common<S> {
             finish: statement(&FINISH),
             edit: statement(&EDIT),
             delete: statement(&DELETE),
+            add: statement(&ADD),
+            clear: statement(&CLEAR),
             read: statement(&READ),
+            messages: statement(&MESSAGES),
             signs: Signs {
                 join: statement(&JOIN),
                 join_types: statement(&JOIN_TYPES),
@@ -260,11 +313,18 @@ impl<S> Common<S> {
 /// What a listing asks for.
 const LIST: &str = "select {columns} from {functions} as f where true";
 
+/// The same, of what is due and no live replica takes. `{moment}` is the time, also where it is bound: as the first value.
+const STUCK: &str = "{with_moment}select {columns} from {functions} as f{cross_moment} \
+     where f.status in (1, 2) and f.due_at <= {moment} and not exists ( \
+     select 1 from {replica_types} as t join {replicas} as r on r.id = t.replica_id \
+     where t.type_id = f.type_id and t.version = f.version and f.param_version <= t.reads_param \
+     and coalesce(f.scrapbook_version, 0) <= t.reads_scrapbook and {moment} - r.heartbeat_at <= r.lease)";
+
 /// The conditions of a listing, for those parts of a filter that are given.
 ///
 /// `{next}` is the next placeholder.
 pub(crate) fn list(dialect: &Dialect, filter: &Filter) -> Sql {
-    let mut parts = vec![LIST];
+    let mut parts = vec![if filter.stuck { STUCK } else { LIST }];
     if filter.type_id.is_some() {
         parts.push(" and f.type_id = {next}");
     }

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use resilient::store::{Create, Delete, Edit, Ending, Finish, Save, Transition, Write, Written};
-use resilient::{FunctionId, ReplicaId, Status, Store, StoreError, StoredFunction};
+use resilient::store::{
+    After, Append, Create, Delete, Edit, Ending, Finish, Save, Transition, Write, Written,
+};
+use resilient::{FunctionId, ReplicaId, Status, Store, StoreError, StoredFunction, StoredMessage};
 
 use crate::backend::Backend;
 
@@ -13,6 +15,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) creates: Vec<&'a Create>,
     pub(crate) saves: Vec<&'a Save>,
     pub(crate) finishes: Vec<&'a Finish>,
+    pub(crate) appends: Vec<&'a Append>,
     pub(crate) edits: Vec<&'a Edit>,
     pub(crate) deletes: Vec<&'a Delete>,
 }
@@ -25,14 +28,17 @@ impl<'a> Plan<'a> {
                 Write::Create(create) => plan.creates.push(create),
                 Write::Save(save) => plan.saves.push(save),
                 Write::Finish(finish) => plan.finishes.push(finish),
+                // Without messages there is nothing to write, and a read tells whether there is such an instance.
+                Write::Append(append) if append.messages.is_empty() => {}
+                Write::Append(append) => plan.appends.push(append),
                 Write::Edit(edit) => plan.edits.push(edit),
                 Write::Delete(delete) => plan.deletes.push(delete),
-                Write::Append(_) => {}
             }
         }
         plan.creates.sort_by_key(|create| &create.id);
         plan.saves.sort_by_key(|save| &save.id);
         plan.finishes.sort_by_key(|finish| &finish.id);
+        plan.appends.sort_by_key(|append| &append.id);
         plan.edits.sort_by_key(|edit| &edit.id);
         plan.deletes.sort_by_key(|delete| &delete.id);
         plan
@@ -40,8 +46,13 @@ impl<'a> Plan<'a> {
 
     /// How many kinds of writes on existing rows there are.
     pub(crate) fn kinds_of_changes(&self) -> usize {
-        let empty =
-            [self.saves.is_empty(), self.finishes.is_empty(), self.edits.is_empty(), self.deletes.is_empty()];
+        let empty = [
+            self.saves.is_empty(),
+            self.finishes.is_empty(),
+            self.appends.is_empty(),
+            self.edits.is_empty(),
+            self.deletes.is_empty(),
+        ];
         empty.into_iter().filter(|empty| !empty).count()
     }
 
@@ -50,15 +61,39 @@ impl<'a> Plan<'a> {
         self.kinds_of_changes() + usize::from(!self.creates.is_empty())
     }
 
+    /// Whether messages are written, in statements of their own.
+    pub(crate) fn has_messages(&self) -> bool {
+        self.creates.iter().any(|create| !create.messages.is_empty())
+            || self.edits.iter().any(|edit| edit.messages.is_some())
+    }
+
+    /// What is written only if a guard holds.
+    pub(crate) fn guarded(&self) -> Vec<FunctionId> {
+        let ids = self.creates.iter().map(|create| &create.id);
+        let ids = ids.chain(self.saves.iter().map(|save| &save.id));
+        let ids = ids.chain(self.finishes.iter().map(|finish| &finish.id));
+        let ids = ids.chain(self.edits.iter().map(|edit| &edit.id));
+        ids.chain(self.deletes.iter().map(|delete| &delete.id)).cloned().collect()
+    }
+
     /// The existing rows that are written, in the order of their keys.
     pub(crate) fn changed(&self) -> Vec<&'a FunctionId> {
         let mut ids: Vec<_> = self.saves.iter().map(|save| &save.id).collect();
         ids.extend(self.finishes.iter().map(|finish| &finish.id));
+        ids.extend(self.appends.iter().map(|append| &append.id));
         ids.extend(self.edits.iter().map(|edit| &edit.id));
         ids.extend(self.deletes.iter().map(|delete| &delete.id));
         ids.sort();
         ids
     }
+}
+
+/// The answers that a transaction knows: to all appends of messages, and to the other writes whose guard held.
+pub(crate) type Answers = HashMap<FunctionId, Written>;
+
+/// The answers to writes that were applied.
+pub(crate) fn done(ids: Vec<FunctionId>) -> Answers {
+    ids.into_iter().map(|id| (id, Written::Done)).collect()
 }
 
 /// How often a create is tried again whose id was taken when it was written, and free when it was read.
@@ -69,30 +104,23 @@ pub(crate) async fn write(
     store: &(impl Backend + Store),
     batch: &[Write],
 ) -> Result<Vec<Written>, StoreError> {
-    let mut applied = apply(store, &Plan::new(batch)).await?;
-    if applied.len() == batch.len() {
-        return Ok(vec![Written::Done; batch.len()]);
-    }
+    let mut answers = apply(store, &Plan::new(batch)).await?;
     for _ in 0..CREATE_ATTEMPTS {
-        let done: HashSet<_> = applied.iter().collect();
-        let failed: Vec<_> = batch.iter().filter(|write| !done.contains(write.id())).collect();
+        let failed: Vec<_> = batch.iter().filter(|write| !answers.contains_key(write.id())).collect();
         let found = Found::read(store, &failed).await?;
         let vanished =
             |write: &&&Write| matches!(write, Write::Create(_)) && !found.rows.contains_key(write.id());
         let again: Vec<&Write> = failed.iter().filter(vanished).copied().collect();
         if again.is_empty() {
-            return Ok(batch
-                .iter()
-                .map(|write| if done.contains(write.id()) { Written::Done } else { found.answer(write) })
-                .collect());
+            let answer = |write: &Write| answers.remove(write.id()).unwrap_or_else(|| found.answer(write));
+            return Ok(batch.iter().map(answer).collect());
         }
-        let retried = apply(store, &Plan::new(again)).await?;
-        applied.extend(retried);
+        answers.extend(apply(store, &Plan::new(again)).await?);
     }
     Err(StoreError::transient("an id was taken and freed again and again while it was created; try later"))
 }
 
-async fn apply(store: &impl Backend, plan: &Plan<'_>) -> Result<Vec<FunctionId>, StoreError> {
+async fn apply(store: &impl Backend, plan: &Plan<'_>) -> Result<Answers, StoreError> {
     store.settle("a write of instances", store.apply(plan)).await
 }
 
@@ -127,7 +155,8 @@ impl Found {
             {
                 Written::LostOwnership
             }
-            (Write::Append(_), _) | (Write::Edit(_) | Write::Delete(_), None) => Written::NotFound,
+            (Write::Append(_), Some(_)) => Written::Done,
+            (Write::Append(_) | Write::Edit(_) | Write::Delete(_), None) => Written::NotFound,
             (Write::Edit(_) | Write::Delete(_), Some(_)) => Written::Changed,
         }
     }
@@ -155,4 +184,17 @@ fn is_owned(finish: &Finish, row: &StoredFunction) -> bool {
 pub(crate) fn in_order(ids: &[FunctionId], rows: Vec<StoredFunction>) -> Vec<Option<StoredFunction>> {
     let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     ids.iter().map(|id| rows.get(id).cloned()).collect()
+}
+
+/// Puts the first so many messages to the instances that were asked for.
+pub(crate) fn by_instance(
+    wanted: &[After],
+    messages: Vec<(FunctionId, StoredMessage)>,
+    limit: u32,
+) -> Vec<Vec<StoredMessage>> {
+    let mut found: HashMap<FunctionId, Vec<StoredMessage>> = HashMap::new();
+    for (id, message) in messages.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+        found.entry(id).or_default().push(message);
+    }
+    wanted.iter().map(|after| found.remove(&after.id).unwrap_or_default()).collect()
 }

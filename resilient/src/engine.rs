@@ -16,6 +16,7 @@ use crate::inboxes::Inboxes;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::lease::Lease;
+use crate::metrics;
 use crate::middleware::{self, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
@@ -235,6 +236,7 @@ pub(crate) struct Reporter(pub(crate) Option<Handler>);
 
 impl Reporter {
     pub(crate) fn report(&self, activity: &'static str, error: StoreError) {
+        metrics::store_error(activity);
         tracing::warn!(
             activity,
             %error,

@@ -1,11 +1,14 @@
-//! The tracing events of one run: ids and numbers, never the user's data.
+//! What is told of one run, to tracing and to metrics: ids and numbers, never the user's data.
 
 use crate::id::{Epoch, FunctionId};
+use crate::metrics::Run;
 use crate::store::Ending;
 
-pub(crate) fn run_begins(id: &FunctionId, epoch: Epoch, attempt: u32) {
+/// The run is measured until what this answers is dropped.
+pub(crate) fn run_begins(id: &FunctionId, epoch: Epoch, attempt: u32) -> Run {
     let (type_id, instance_id) = (&id.type_id, &id.instance_id);
     tracing::debug!(%type_id, %instance_id, %epoch, attempt, "run begins");
+    Run::begin(type_id)
 }
 
 pub(crate) fn run_stopped(id: &FunctionId, epoch: Epoch) {
@@ -18,7 +21,8 @@ pub(crate) fn outcome_dropped(id: &FunctionId, epoch: Epoch) {
     tracing::warn!(%type_id, %instance_id, %epoch, "outcome dropped: ownership is lost");
 }
 
-pub(crate) fn run_ended(id: &FunctionId, epoch: Epoch, ending: &Ending) {
+pub(crate) fn run_ended(run: &mut Run, (id, epoch): (&FunctionId, Epoch), ending: &Ending) {
+    run.ends(measured(ending));
     if matches!(ending, Ending::Failed(_)) {
         return failed(id, epoch);
     }
@@ -43,5 +47,15 @@ fn outcome(ending: &Ending) -> &'static str {
         Ending::Postponed(_) => "postponed",
         Ending::Suspended { .. } => "suspended",
         Ending::Released | Ending::Lost => "handed over",
+    }
+}
+
+fn measured(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Succeeded(_) => "success",
+        Ending::Failed(_) => "failed",
+        Ending::Postponed(_) => "postpone",
+        Ending::Suspended { .. } => "suspend",
+        Ending::Released | Ending::Lost => "again",
     }
 }

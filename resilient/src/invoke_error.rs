@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::clock::{TimeError, Timestamp};
 use crate::codec::EncodeError;
+use crate::guard::Guarded;
 use crate::id::{FunctionId, IdError};
 use crate::outcome::Failure;
 use crate::store::StoreError;
@@ -72,7 +73,37 @@ pub enum InvokeError {
         /// The instance.
         id: FunctionId,
     },
-    /// Somebody else changed the instance since it was read.
+    /// A person is to resolve the outcome of a call, and it is not unknown.
+    #[error("there is nothing to resolve in {guarded} of `{id}`: {found}")]
+    NothingToResolve {
+        /// The instance.
+        id: FunctionId,
+        /// Which call it is.
+        guarded: Guarded,
+        /// What is known of it.
+        found: &'static str,
+    },
+    /// A message is to be edited, and is not there.
+    #[error("`{id}` has no message at position {position}; it has {count}, counted from 1")]
+    NoMessage {
+        /// The instance.
+        id: FunctionId,
+        /// The position.
+        position: i64,
+        /// How many messages it has.
+        count: usize,
+    },
+    /// A message is to be added, and another one has its key.
+    #[error("the message at position {position} of `{id}` has the key `{key}` already; give another one")]
+    KeyTaken {
+        /// The instance.
+        id: FunctionId,
+        /// The key.
+        key: String,
+        /// The position of the other message.
+        position: i64,
+    },
+    /// Somebody else changed the instance since it was read, or it has got a message while its messages were edited.
     #[error("`{id}` has changed since it was read; reload it and decide again")]
     Changed {
         /// The instance.
@@ -93,7 +124,7 @@ pub enum InvokeError {
     /// The value cannot be stored.
     #[error("the {field} cannot be stored")]
     Encode {
-        /// `parameter`, `scrapbook`, `result` or `message`.
+        /// `parameter`, `scrapbook`, `result`, `result of the call`, `message` or `journal`.
         field: &'static str,
         /// What is wrong with it.
         source: EncodeError,
@@ -101,7 +132,7 @@ pub enum InvokeError {
     /// The text is not JSON.
     #[error("the {field} is not JSON: {problem}")]
     NotJson {
-        /// `parameter`, `scrapbook`, `result` or `message`.
+        /// `parameter`, `scrapbook`, `result`, `result of the call`, `message` or `journal`.
         field: &'static str,
         /// What the reader says, with the place in the text.
         problem: String,
@@ -109,7 +140,7 @@ pub enum InvokeError {
     /// The value is too large to be stored.
     #[error("the {field} has {bytes} bytes; at most {limit} are kept, see `Settings::max_payload`")]
     TooLarge {
-        /// `parameter`, `scrapbook`, `result` or `message`.
+        /// `parameter`, `scrapbook`, `result`, `result of the call`, `message` or `journal`.
         field: &'static str,
         /// Its size.
         bytes: usize,
@@ -119,7 +150,7 @@ pub enum InvokeError {
     /// The stored value cannot be read by this code.
     #[error("the stored {field} cannot be read")]
     Decode {
-        /// `parameter`, `scrapbook`, `result` or `message`.
+        /// `parameter`, `scrapbook`, `result`, `result of the call`, `message` or `journal`.
         field: &'static str,
         /// What is wrong with it.
         source: DecodeError,

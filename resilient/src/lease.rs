@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::id::ReplicaId;
+use crate::metrics;
 use crate::store::StoreError;
 
 /// The lease of this process on its store.
@@ -32,7 +33,9 @@ impl Lease {
 
     /// The lease is lost: nothing starts until there is another one.
     pub(crate) fn lose(&self) {
-        self.me.send_replace(None);
+        if self.me.send_replace(None).is_some() {
+            metrics::lease_lost();
+        }
     }
 
     /// Who this replica is, while it holds a lease.

@@ -5,19 +5,20 @@
 //! at, and what can be written is written.
 
 use std::collections::{HashMap, HashSet};
-use std::slice;
 use std::time::Duration;
 
-use resilient::store::{Ending, Finish, Save};
-use resilient::{Epoch, FunctionId, Payload, ReplicaId, Status, StoreError, StoredFunction};
+use resilient::store::{Edit, Ending, Finish, Save};
+use resilient::{Epoch, Payload, ReplicaId, Status, StoreError, StoredFunction};
 use sqlx::{Executor, MySqlConnection};
 
 use super::pool::is_collision;
-use super::rows::ByRows;
-use super::{Statements, read};
+use super::rows::{ByRows, is_duplicate};
+use super::{MySqlStore, Statements, read};
+use crate::append::{Growth, Looking, Seen, Sought, append};
+use crate::backend::Backend;
 use crate::error::Trouble;
-use crate::record::{Record, Value};
-use crate::store::Plan;
+use crate::record::{Placed, Record, Value, first_messages, other_messages};
+use crate::store::{Answers, Plan, done};
 
 /// How often a batch is tried that collides with others.
 const ATTEMPTS: u64 = 8;
@@ -26,33 +27,37 @@ const ATTEMPTS: u64 = 8;
 struct Step<'a> {
     statement: &'a ByRows,
     rows: Vec<Vec<Value<'a>>>,
+    /// Whether it has to write as many rows as it is given.
+    is_guarded: bool,
 }
 
 /// What became of an attempt.
 enum Attempt {
-    Applied,
+    Applied(Answers),
     /// Nothing was written: a guard did not hold.
     Refused,
     /// Nothing was written: a deadlock, or a row that appeared in between.
     Collided,
 }
 
-/// Applies a plan and answers the ids of the writes whose guard held.
+/// Applies a plan and answers its appends, and the other writes whose guard held.
 pub(super) async fn apply(
+    store: &MySqlStore,
     connection: &mut MySqlConnection,
-    statements: &Statements,
     plan: &Plan<'_>,
-) -> Result<Vec<FunctionId>, Trouble> {
-    let steps = steps(statements, plan);
-    let is_single = matches!(&steps[..], [step] if step.rows.len() == 1);
-    match at_once(connection, &steps).await? {
-        Attempt::Applied => return Ok(ids(plan)),
-        Attempt::Refused if is_single => return Ok(Vec::new()),
+) -> Result<Answers, Trouble> {
+    let steps = steps(&store.statements, plan);
+    let is_single = plan.appends.is_empty() && matches!(&steps[..], [step] if step.rows.len() == 1);
+    match at_once(store, connection, plan, &steps).await? {
+        Attempt::Applied(answers) => return Ok(answers),
+        Attempt::Refused if is_single => return Ok(Answers::new()),
         Attempt::Refused | Attempt::Collided => {}
     }
     for attempt in 0..ATTEMPTS {
-        if let Some(applied) = row_by_row(connection, statements, plan).await? {
-            return Ok(applied);
+        connection.execute("begin").await?;
+        let possible = write_possible(store, connection, plan).await;
+        if let Attempt::Applied(answers) = end(connection, possible).await? {
+            return Ok(answers);
         }
         tokio::time::sleep(Duration::from_millis(attempt * attempt)).await;
     }
@@ -62,70 +67,104 @@ pub(super) async fn apply(
     .into())
 }
 
+impl<'a> Step<'a> {
+    fn all(statement: &'a ByRows, rows: impl IntoIterator<Item = Vec<Value<'a>>>) -> Vec<Self> {
+        let pieces = statement.cut_rows(rows);
+        pieces.into_iter().map(|rows| Self { statement, rows, is_guarded: true }).collect()
+    }
+}
+
+fn values<'a, R: Record>(records: &[&'a R]) -> impl Iterator<Item = Vec<Value<'a>>> {
+    records.iter().copied().map(R::values)
+}
+
 fn steps<'a>(statements: &'a Statements, plan: &Plan<'a>) -> Vec<Step<'a>> {
-    let mut steps = Vec::new();
-    add(&mut steps, &statements.create, &plan.creates);
-    add(&mut steps, &statements.save, &plan.saves);
-    add(&mut steps, &statements.finish, &plan.finishes);
-    add(&mut steps, &statements.edit, &plan.edits);
-    add(&mut steps, &statements.delete, &plan.deletes);
+    let first_messages = plan.creates.iter().copied().flat_map(first_messages);
+    let mut steps = Step::all(&statements.create, values(&plan.creates));
+    steps.extend(Step::all(&statements.add, first_messages.map(Placed::into_values)));
+    steps.extend(Step::all(&statements.save, values(&plan.saves)));
+    steps.extend(Step::all(&statements.finish, values(&plan.finishes)));
+    steps.extend(plan.edits.iter().flat_map(|edit| steps_of_edit(statements, edit)));
+    steps.extend(Step::all(&statements.delete, values(&plan.deletes)));
     steps
 }
 
-fn add<'a, R: Record>(steps: &mut Vec<Step<'a>>, statement: &'a ByRows, records: &[&'a R]) {
-    let pieces = statement.cut(records.iter().copied());
-    steps.extend(pieces.into_iter().map(|rows| Step { statement, rows }));
+fn steps_of_edit<'a>(statements: &'a Statements, edit: &'a Edit) -> Vec<Step<'a>> {
+    let mut steps = Step::all(&statements.edit, [edit.values()]);
+    if edit.messages.is_some() {
+        let clear = Step::all(&statements.clear, [edit.id.values()]);
+        steps.extend(clear.into_iter().map(|step| Step { is_guarded: false, ..step }));
+        steps.extend(Step::all(&statements.add, other_messages(edit).map(Placed::into_values)));
+    }
+    steps
 }
 
-fn ids(plan: &Plan<'_>) -> Vec<FunctionId> {
-    let creates = plan.creates.iter().map(|create| &create.id);
-    creates.chain(plan.changed()).cloned().collect()
-}
-
-async fn at_once(connection: &mut MySqlConnection, steps: &[Step<'_>]) -> Result<Attempt, sqlx::Error> {
-    if let [step] = steps {
-        return write_all(connection, slice::from_ref(step)).await;
+/// A single statement commits by itself; appends are several.
+async fn at_once(
+    store: &MySqlStore,
+    connection: &mut MySqlConnection,
+    plan: &Plan<'_>,
+    steps: &[Step<'_>],
+) -> Result<Attempt, Trouble> {
+    if steps.len() == 1 && plan.appends.is_empty() {
+        return match write_all(connection, steps).await {
+            Ok(true) => Ok(Attempt::Applied(done(plan.guarded()))),
+            Ok(false) => Ok(Attempt::Refused),
+            Err(error) if is_collision(&error) => Ok(Attempt::Collided),
+            Err(error) => Err(error.into()),
+        };
     }
     connection.execute("begin").await?;
-    let attempt = write_all(connection, steps).await?;
-    let is_applied = matches!(attempt, Attempt::Applied);
+    let attempt = write_together(store, connection, plan, steps).await;
+    end(connection, attempt).await
+}
+
+async fn write_together(
+    store: &MySqlStore,
+    connection: &mut MySqlConnection,
+    plan: &Plan<'_>,
+    steps: &[Step<'_>],
+) -> Result<Attempt, Trouble> {
+    if !write_all(connection, steps).await? {
+        return Ok(Attempt::Refused);
+    }
+    let mut answers = done(plan.guarded());
+    answers.extend(append(store, connection, &plan.appends).await?);
+    Ok(Attempt::Applied(answers))
+}
+
+/// Ends a transaction.
+async fn end(
+    connection: &mut MySqlConnection,
+    attempt: Result<Attempt, Trouble>,
+) -> Result<Attempt, Trouble> {
+    let attempt = match attempt {
+        Err(Trouble::Driver(error)) if is_collision(&error) || is_duplicate(&error) => Attempt::Collided,
+        other => other?,
+    };
+    let is_applied = matches!(attempt, Attempt::Applied(_));
     connection.execute(if is_applied { "commit" } else { "rollback" }).await?;
     Ok(attempt)
 }
 
-async fn write_all(connection: &mut MySqlConnection, steps: &[Step<'_>]) -> Result<Attempt, sqlx::Error> {
+/// Writes until a guard does not hold; answers whether all of them did.
+async fn write_all(connection: &mut MySqlConnection, steps: &[Step<'_>]) -> Result<bool, sqlx::Error> {
     for step in steps {
-        match step.statement.write(connection, &step.rows).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(Attempt::Refused),
-            Err(error) if is_collision(&error) => return Ok(Attempt::Collided),
-            Err(error) => return Err(error),
+        let held = step.statement.write(connection, &step.rows).await?;
+        if step.is_guarded && !held {
+            return Ok(false);
         }
     }
-    Ok(Attempt::Applied)
+    Ok(true)
 }
 
-/// Locks the rows, decides and writes; `None` when it collided with others and nothing was written.
-async fn row_by_row(
-    connection: &mut MySqlConnection,
-    statements: &Statements,
-    plan: &Plan<'_>,
-) -> Result<Option<Vec<FunctionId>>, Trouble> {
-    connection.execute("begin").await?;
-    let applied = match write_possible(connection, statements, plan).await {
-        Ok(applied) => applied,
-        Err(Trouble::Driver(error)) if is_collision(&error) => None,
-        Err(trouble) => return Err(trouble),
-    };
-    connection.execute(if applied.is_some() { "commit" } else { "rollback" }).await?;
-    Ok(applied)
-}
-
+/// Locks the rows, decides and writes.
 async fn write_possible(
+    store: &MySqlStore,
     connection: &mut MySqlConnection,
-    statements: &Statements,
     plan: &Plan<'_>,
-) -> Result<Option<Vec<FunctionId>>, Trouble> {
+) -> Result<Attempt, Trouble> {
+    let statements = &store.statements;
     let stored = read(connection, &statements.lock, plan.changed()).await?;
     let stored: HashMap<_, _> = stored.iter().map(|row| (&row.id, row)).collect();
     let taken = read(connection, &statements.read, plan.creates.iter().map(|create| &create.id)).await?;
@@ -139,25 +178,50 @@ async fn write_possible(
         finishes: finishes.filter(|finish| can_finish(finish, stored.get(&finish.id))).collect(),
         ..Plan::default()
     };
-    if !matches!(write_all(connection, &steps(statements, &possible)).await?, Attempt::Applied) {
-        return Ok(None);
+    if !write_all(connection, &steps(statements, &possible)).await? {
+        return Ok(Attempt::Collided);
     }
-    let mut applied = ids(&possible);
-    let mut single = Vec::new();
-    add(&mut single, &statements.edit, &plan.edits);
-    add(&mut single, &statements.delete, &plan.deletes);
-    let edits = plan.edits.iter().map(|edit| &edit.id);
-    let keys = edits.chain(plan.deletes.iter().map(|delete| &delete.id));
-    for (step, id) in single.iter().zip(keys) {
-        if step.statement.write(connection, &step.rows).await? {
-            applied.push(id.clone());
+    let mut answers = done(possible.guarded());
+    let edits = plan.edits.iter().map(|edit| (&edit.id, steps_of_edit(statements, edit)));
+    let deletes =
+        plan.deletes.iter().map(|delete| (&delete.id, Step::all(&statements.delete, [delete.values()])));
+    for (id, steps) in edits.chain(deletes) {
+        if write_all(connection, &steps).await? {
+            answers.extend(done(vec![id.clone()]));
         }
     }
-    Ok(Some(applied))
+    answers.extend(append(store, connection, &plan.appends).await?);
+    Ok(Attempt::Applied(answers))
+}
+
+impl Looking for MySqlStore {
+    async fn look(&self, on: &mut MySqlConnection, sought: &[Sought<'_>]) -> Result<Vec<Seen>, Trouble> {
+        let statement = &self.statements.look;
+        let mut seen = Vec::new();
+        for piece in statement.cut(sought) {
+            let rows = statement.query(&piece).fetch_all(&mut *on).await?;
+            for row in &rows {
+                seen.push(Seen::read(row)?);
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn grow(
+        &self,
+        on: &mut MySqlConnection,
+        messages: &[Placed<'_>],
+        growths: &[Growth<'_>],
+    ) -> Result<(), Trouble> {
+        self.run(on, &self.statements.add, messages).await?;
+        self.run(on, &self.statements.grow, growths).await?;
+        Ok(())
+    }
 }
 
 fn can_save(save: &Save, row: Option<&&StoredFunction>) -> bool {
-    owns(row, save.owner, save.epoch, save.scrapbook.as_ref())
+    row.is_some_and(|row| row.saves < save.number)
+        && owns(row, save.owner, save.epoch, save.scrapbook.as_ref())
 }
 
 fn can_finish(finish: &Finish, row: Option<&&StoredFunction>) -> bool {

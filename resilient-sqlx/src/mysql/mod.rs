@@ -11,7 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
+use resilient::store::After;
+use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
 use sqlx::query::Query;
@@ -23,10 +24,10 @@ use self::statements::Statements;
 use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
 use crate::pool::Pool;
-use crate::record::{Record, bind_filter};
-use crate::row::{functions, live_replicas};
+use crate::record::{Known, Record, bind_filter};
+use crate::row::{functions, live_replicas, messages};
 use crate::sql::Sql;
-use crate::store::Plan;
+use crate::store::{Answers, Plan};
 
 /// A store in MySQL 8 or MariaDB 10.6 and newer.
 ///
@@ -87,11 +88,11 @@ impl Backend for MySqlStore {
         schema::migrate(&self.pool, &self.statements).await
     }
 
-    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+    async fn apply(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         let mut lease = self.pool.acquire().await?;
-        let applied = batch::apply(&mut lease, &self.statements, plan).await?;
+        let answers = batch::apply(self, &mut lease, plan).await?;
         lease.give_back();
-        Ok(applied)
+        Ok(answers)
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
@@ -99,6 +100,23 @@ impl Backend for MySqlStore {
         let stored = read(&mut lease, &self.statements.read, ids).await?;
         lease.give_back();
         Ok(stored)
+    }
+
+    async fn read_messages(
+        &self,
+        wanted: &[After],
+        limit: u32,
+    ) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
+        let statement = &self.statements.messages;
+        let known: Vec<_> = wanted.iter().map(|after| Known { after, limit }).collect();
+        let mut found = Vec::new();
+        let mut lease = self.pool.acquire().await?;
+        for piece in statement.cut(&known) {
+            let rows = statement.query(&piece).bind(limit).fetch_all(&mut *lease).await?;
+            found.extend(messages(&rows)?);
+        }
+        lease.give_back();
+        Ok(found)
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {

@@ -15,9 +15,6 @@ const SIZES: u32 = 8;
 /// So many bytes of values go into one statement, if it is not a single row: servers take packets of 16 MiB and more.
 const MOST_BYTES: usize = 4 << 20;
 
-/// `Duplicate entry`: there is such a row already.
-const DUPLICATE: u16 = 1062;
-
 /// A statement over rows, finished for one row and for 2, 4, 8 … rows.
 ///
 /// Between these sizes rows with empty ids fill up, so that a connection keeps few prepared statements.
@@ -46,11 +43,18 @@ impl ByRows {
         &self,
         records: impl IntoIterator<Item = &'a R>,
     ) -> Vec<Vec<Vec<Value<'a>>>> {
+        self.cut_rows(records.into_iter().map(Record::values))
+    }
+
+    /// Cuts rows into pieces for one statement each.
+    pub(super) fn cut_rows<'a>(
+        &self,
+        rows: impl IntoIterator<Item = Vec<Value<'a>>>,
+    ) -> Vec<Vec<Vec<Value<'a>>>> {
         let most_rows = 1 << self.many.len();
         let mut pieces: Vec<Vec<Vec<Value<'a>>>> = Vec::new();
         let mut bytes = 0;
-        for record in records {
-            let row = record.values();
+        for row in rows {
             bytes += size(&row);
             match pieces.last_mut() {
                 Some(piece) if piece.len() < most_rows && bytes <= MOST_BYTES => piece.push(row),
@@ -88,13 +92,17 @@ impl ByRows {
     ) -> Result<bool, sqlx::Error> {
         match self.query(rows).execute(connection).await {
             Ok(done) => Ok(usize::try_from(done.rows_affected()) == Ok(rows.len())),
-            Err(error) => match number(&error) {
-                Some(DUPLICATE) => Ok(false),
-                Some(GUARD_ERROR) if rows.len() > 1 => Ok(false),
-                _ => Err(error),
-            },
+            Err(error) if is_duplicate(&error) => Ok(false),
+            Err(error) if rows.len() > 1 && number(&error) == Some(GUARD_ERROR) => Ok(false),
+            Err(error) => Err(error),
         }
     }
+}
+
+/// Whether there is such a row already.
+pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
+    const DUPLICATE: u16 = 1062;
+    number(error) == Some(DUPLICATE)
 }
 
 /// The number of an error of the server.
@@ -103,17 +111,26 @@ pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
     Some(error.number())
 }
 
-/// `select ? as a, ? as b union all select ?, ?`
+/// `select cast(? as char) as a, ? as b union all select cast(? as char), ?`
+///
+/// A column of such a union would be at most 65535 bytes wide on MariaDB, which cuts without a word what is longer. What
+/// is cast is as wide as it is long.
 fn selects(columns: Columns, rows: usize) -> Rows {
-    let first = columns.each().enumerate().flat_map(|(index, (name, _))| {
-        let separator = if index == 0 { "select ? as " } else { ", ? as " };
-        [Piece::Text(separator), Piece::Text(name)]
+    let first = columns.each().enumerate().flat_map(|(index, (name, kind))| {
+        let separator = if index == 0 { "select " } else { ", " };
+        [Piece::Text(separator), value(kind), Piece::Text(" as "), Piece::Text(name)]
     });
     let others = (1..rows).flat_map(|_| {
-        let values = (1..columns.count()).map(|_| Piece::Text(", ?"));
-        [Piece::Text(" union all select ?")].into_iter().chain(values)
+        columns.each().enumerate().flat_map(|(index, (_, kind))| {
+            let separator = if index == 0 { " union all select " } else { ", " };
+            [Piece::Text(separator), value(kind)]
+        })
     });
     first.chain(others).collect()
+}
+
+fn value(kind: Kind) -> Piece {
+    Piece::Text(if kind == Kind::Text { "cast(? as char)" } else { "?" })
 }
 
 fn size(row: &[Value<'_>]) -> usize {
@@ -174,7 +191,7 @@ mod tests {
         for (count, places) in [(2, 2), (3, 4), (5, 8), (200, 256)] {
             let ids = vec![FunctionId::new("T", "x"); count];
             let query = all.read.query(&all.read.cut(&ids)[0]);
-            assert_eq!(query.sql().as_str().matches("select ?").count(), places, "{count}");
+            assert_eq!(query.sql().as_str().matches("select cast(? as char)").count(), places, "{count}");
         }
     }
 

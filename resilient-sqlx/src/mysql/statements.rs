@@ -19,47 +19,56 @@ use crate::statements::{self, Columns, WORDS};
 pub(super) const GUARD_ERROR: u16 = 1690;
 
 /// The steps of the schema.
-pub(super) const MIGRATIONS: &[Migration] = &[(1, include_str!("../../migrations/mysql/0001_functions.sql"))];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("../../migrations/mysql/0001_functions.sql")),
+    (2, include_str!("../../migrations/mysql/0002_messages.sql")),
+];
 
 /// Words that use shared ones.
 const OWN_WORDS: &[(&str, &str)] = &[
     (
         "{create_columns}",
         "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, param_version, \
-         scrapbook, scrapbook_version, message_count, created_at, updated_at",
+         scrapbook, scrapbook_version, journal, message_count, created_at, updated_at",
     ),
     (
         "{create_values}",
-        "i.in_type, i.in_id, i.status, 0, i.owner, i.attempts, 0, if(i.status = 1, {due}, null), i.version, \
-         i.param, i.param_version, i.scrapbook, i.scrapbook_version, 0, {now}, {now}",
+        "i.in_type, i.in_id, i.status, 0, i.owner, i.attempts, 0, {due}, i.version, i.param, i.param_version, \
+         i.scrapbook, i.scrapbook_version, i.journal, i.message_count, {now}, {now}",
     ),
-    (
-        "{save}",
-        "f.scrapbook = i.scrapbook, f.scrapbook_version = i.scrapbook_version, f.crashes = 0, f.updated_at = {now}",
-    ),
-    ("{save_guard}", "{owned} and i.scrapbook_version >= coalesce(f.scrapbook_version, 0)"),
+    ("{save}", "{keep_progress}, f.saves = i.saves, f.crashes = 0, f.updated_at = {now}"),
+    ("{save_guard}", "{owned} and {not_behind} and i.saves > f.saves"),
     (
         "{finish}",
         "f.attempts = if(i.hand_over = 1, greatest(f.attempts - 1, 0), f.attempts), \
          f.crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {one_crash_more} end, \
-         f.due_at = if(i.status = 1, {due}, null), {keep_scrapbook}, \
+         f.due_at = {due}, f.reason = i.reason, {keep_progress}, \
          f.result = i.result, f.result_version = i.result_version, f.failure = i.failure, \
          f.completed_at = if(i.status >= 3, {now}, null), {step}, f.owner = null, f.status = i.status",
     ),
     (
         "{finish_guard}",
-        "{owned} and coalesce(i.scrapbook_version, f.scrapbook_version, 0) >= coalesce(f.scrapbook_version, 0) \
-         and (i.message_count is null or i.message_count = f.message_count)",
+        "{owned} and {not_behind} and (i.message_count is null or i.message_count = f.message_count)",
     ),
     (
         "{run}",
-        "f.attempts = {one_attempt_more}, f.due_at = null, f.updated_at = i.now, f.epoch = {next_epoch}, \
+        "f.attempts = {one_attempt_more}, f.due_at = null, f.reason = null, f.updated_at = i.now, f.epoch = {next_epoch}, \
          f.owner = i.owner, f.status = 0",
     ),
     (
-        "{keep_scrapbook}",
+        "{keep_progress}",
         "f.scrapbook = coalesce(i.scrapbook, f.scrapbook), \
-         f.scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version)",
+         f.scrapbook_version = coalesce(i.scrapbook_version, f.scrapbook_version), \
+         f.journal = coalesce(i.journal, f.journal)",
+    ),
+    (
+        "{grow}",
+        "f.due_at = if(f.status = 2, {now}, f.due_at), f.message_count = f.message_count + i.added, \
+         f.updated_at = {now}",
+    ),
+    (
+        "{message_values}",
+        "i.in_type, i.in_id, i.position, i.name, i.payload, i.payload_version, i.message_key, {now}",
     ),
     ("{step}", "f.updated_at = {now}, f.epoch = {next_epoch}"),
     ("{unless}", "where length(i.in_type) = 0 or if("),
@@ -82,7 +91,17 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), f.status, f.epoch, \
          convert(f.owner using utf8mb4), f.attempts, f.crashes, f.due_at, f.version, f.param, f.param_version, \
          f.scrapbook, f.scrapbook_version, f.result, f.result_version, f.failure, f.message_count, f.created_at, \
-         f.updated_at, f.completed_at",
+         f.updated_at, f.completed_at, f.journal, f.reason, f.saves",
+    ),
+    (
+        "{message_columns}",
+        "convert(m.type_id using utf8mb4), convert(m.instance_id using utf8mb4), m.position, m.name, m.payload, \
+         m.payload_version, convert(m.message_key using utf8mb4), m.sent_at",
+    ),
+    (
+        "{look_columns}",
+        "convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), f.status, f.message_count, \
+         convert(m.message_key using utf8mb4)",
     ),
     // As a comparison of pairs, this would be a walk from the first row on.
     ("{after}", "(f.type_id > {next} or f.type_id = {next} and f.instance_id > {next})"),
@@ -92,6 +111,9 @@ const OWN_WORDS: &[(&str, &str)] = &[
 
 /// Time, in words that come after the shared ones.
 const LATE_WORDS: &[(&str, &str)] = &[
+    ("{with_moment}", ""),
+    ("{cross_moment}", ""),
+    ("{moment}", "{now}"),
     ("{now}", "timestampdiff(microsecond, '1970-01-01', utc_timestamp(6))"),
     // While a statement waits for a lock, `utc_timestamp` stands still and this goes on.
     ("{this_moment}", "timestampdiff(microsecond, '1970-01-01', sysdate(6))"),
@@ -153,15 +175,18 @@ const LOCK: Template = Template {
 const EDIT: Template = Template {
     one: "update {functions} as f set \
      f.attempts = if(i.status <=> 0, {one_attempt_more}, f.attempts), f.crashes = 0, \
-     f.due_at = case when i.status = 1 then {due} when i.status is not null then null \
-     when f.status = 0 then {now} else f.due_at end, \
+     f.due_at = case when i.status is not null then {due} \
+     when f.status = 0 or f.status = 2 and i.message_count is not null then {now} else f.due_at end, \
+     f.reason = if(i.status is null and f.status <> 0, f.reason, null), \
+     f.message_count = coalesce(i.message_count, f.message_count), \
      f.param = coalesce(i.param, f.param), f.param_version = coalesce(i.param_version, f.param_version), \
-     {keep_scrapbook}, f.result = if(i.status is null, f.result, i.result), \
+     {keep_progress}, f.result = if(i.status is null, f.result, i.result), \
      f.result_version = if(i.status is null, f.result_version, i.result_version), \
      f.failure = if(i.status is null, f.failure, i.failure), \
      f.completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end, {step}, \
      f.owner = i.owner, f.status = coalesce(i.status, if(f.status = 0, 1, f.status)) \
-     where {same} and f.epoch = i.epoch and (i.owner is null or exists ( \
+     where {same} and f.epoch = i.epoch and coalesce(i.known_messages, f.message_count) = f.message_count \
+     and (i.owner is null or exists ( \
      select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease))",
     many: None,
 };
@@ -170,6 +195,51 @@ const DELETE: Template = Template {
     one: "delete from {functions} where type_id = i.in_type and instance_id = i.in_id and epoch = i.epoch",
     many: None,
 };
+
+const ADD: Template = Template {
+    one: "insert into {messages} (type_id, instance_id, position, name, payload, payload_version, message_key, sent_at) \
+         values ({message_values})",
+    many: Some(
+        "insert into {messages} (type_id, instance_id, position, name, payload, payload_version, message_key, sent_at) \
+         select {message_values} from ({rows}) as i where length(i.in_type) > 0",
+    ),
+};
+
+const CLEAR: Template = Template {
+    one: "delete from {messages} where type_id = i.in_type and instance_id = i.in_id",
+    many: None,
+};
+
+const MESSAGES: Template = Template {
+    one: "select {message_columns} from {messages} as m where m.type_id = i.in_type and m.instance_id = i.in_id \
+         and m.position > i.known order by m.position limit ?",
+    many: Some(
+        "select {message_columns} from ({rows}) as i straight_join {messages} as m \
+         on m.type_id = i.in_type and m.instance_id = i.in_id and m.position > i.known \
+         order by m.type_id, m.instance_id, m.position limit ?",
+    ),
+};
+
+/// Locks instances in the order in which they are named, and then looks for their messages, as they are by then: a read
+/// that locks sees what was committed last.
+const LOOK: Template = Template {
+    one: "select {look_columns} from {functions} as f left join {messages} as m on {its_message} \
+         where {same} for update",
+    many: Some(
+        "select {look_columns} from ({rows}) as i straight_join {functions} as f on {same} \
+         left join {messages} as m on {its_message} for update",
+    ),
+};
+
+const GROW_COLUMNS: Columns = Columns("in_type text, in_id text, added number");
+
+/// Lets the counts of messages grow of instances that are locked already.
+const GROW: Template = Template {
+    one: "update {functions} as f set {grow} where {same}",
+    many: Some("update ({rows}) as i straight_join {functions} as f on {same} set {grow}"),
+};
+
+const LOOK_COLUMNS: Columns = Columns("in_type text, in_id text, message_key text");
 
 /// Whether work of one kind is due; without a lock, and so many of these in one statement as there are kinds.
 ///
@@ -194,7 +264,7 @@ const DEAD: &str = "select convert(d.owner using utf8mb4), 1 from \
 /// Makes instances without a live owner due; the owners go in between.
 const RELEASE: [&str; 2] = [
     "update {functions} as d force index (executing) set d.crashes = least(d.crashes + 1, 4294967295), \
-     d.due_at = {now}, d.updated_at = {now}, d.epoch = least(d.epoch, 9223372036854775806) + 1, d.owner = null, \
+     d.due_at = {now}, d.reason = null, d.updated_at = {now}, d.epoch = least(d.epoch, 9223372036854775806) + 1, d.owner = null, \
      d.status = 1 where d.status = 0 and d.owner ",
     " and {is_dead} limit 50000",
 ];
@@ -203,7 +273,8 @@ const FORGET: &str = "delete r, t from {replicas} as r left join {replica_types}
      where {now} - r.heartbeat_at > r.lease";
 
 const REPLICAS: &str = "select convert(r.id using utf8mb4), r.lease, r.host, r.pid, r.app_version, \
-     r.started_at, r.heartbeat_at, convert(t.type_id using utf8mb4), t.version, t.lease from {replicas} as r \
+     r.started_at, r.heartbeat_at, convert(t.type_id using utf8mb4), t.version, t.lease, t.reads_param, \
+     t.reads_scrapbook from {replicas} as r \
      left join {replica_types} as t on t.replica_id = r.id where {now} - r.heartbeat_at <= r.lease \
      order by r.started_at, r.id, t.position";
 
@@ -214,12 +285,12 @@ const JOIN: Template = Template {
 };
 
 const JOIN_TYPES: Template = Template {
-    one: "insert into {replica_types} (replica_id, position, type_id, version, lease) \
-         values (i.replica_id, i.position, i.type_id, i.version, i.lease)",
+    one: "insert into {replica_types} (replica_id, position, type_id, version, lease, reads_param, reads_scrapbook) \
+         values (i.replica_id, i.position, i.type_id, i.version, i.lease, i.reads_param, i.reads_scrapbook)",
     many: Some(
-        "insert into {replica_types} (replica_id, position, type_id, version, lease) \
-         select i.replica_id, i.position, i.type_id, i.version, i.lease from ({rows}) as i \
-         where length(i.replica_id) > 0",
+        "insert into {replica_types} (replica_id, position, type_id, version, lease, reads_param, reads_scrapbook) \
+         select i.replica_id, i.position, i.type_id, i.version, i.lease, i.reads_param, i.reads_scrapbook \
+         from ({rows}) as i where length(i.replica_id) > 0",
     ),
 };
 
@@ -252,7 +323,8 @@ const RECORD: &str = "insert into {schema} (version, applied_at) values (?, {now
 const COUNT_FOUND: &str = "update {schema} set applied_at = applied_at where version = ?";
 
 const NOT_INNODB: &str = "select table_name from information_schema.tables where table_schema = database() \
-     and table_name in ('{prefix}_functions', '{prefix}_replicas', '{prefix}_replica_types', '{prefix}_schema') \
+     and table_name in ('{prefix}_functions', '{prefix}_replicas', '{prefix}_replica_types', '{prefix}_schema', \
+     '{prefix}_messages') \
      and engine <> 'InnoDB' limit 1";
 
 /// The most owners that are named in a release.
@@ -268,8 +340,13 @@ pub(super) struct Statements {
     pub(super) finish: ByRows,
     pub(super) edit: ByRows,
     pub(super) delete: ByRows,
+    pub(super) add: ByRows,
+    pub(super) clear: ByRows,
+    pub(super) look: ByRows,
+    pub(super) grow: ByRows,
     pub(super) take: ByRows,
     pub(super) read: ByRows,
+    pub(super) messages: ByRows,
     pub(super) lock: ByRows,
     pub(super) signs: Signs<ByRows>,
     pub(super) due: Sql,
@@ -295,8 +372,13 @@ impl Statements {
             finish: by_rows(statements::FINISH.columns, FINISH),
             edit: by_rows(statements::EDIT.columns, EDIT),
             delete: by_rows(statements::DELETE.columns, DELETE),
+            add: by_rows(statements::ADD.columns, ADD),
+            clear: by_rows(statements::CLEAR.columns, CLEAR),
+            look: by_rows(LOOK_COLUMNS, LOOK),
+            grow: by_rows(GROW_COLUMNS, GROW),
             take: by_rows(TAKE_COLUMNS, TAKE),
             read: by_rows(statements::READ.columns, READ),
+            messages: by_rows(statements::MESSAGES.columns, MESSAGES),
             lock: by_rows(statements::READ.columns, LOCK),
             signs: Signs {
                 join: by_rows(statements::JOIN.columns, JOIN),

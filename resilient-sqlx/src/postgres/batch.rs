@@ -1,41 +1,104 @@
 //! Writes on instances.
 
-use resilient::FunctionId;
+use resilient::store::{Append, Written};
+use resilient::{FunctionId, StoreError};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres};
+use sqlx::{PgConnection, Postgres, Row};
 
 use super::PostgresStore;
 use super::statements::Statement;
 use crate::backend::Backend;
+use crate::batch::{Returning, change, create};
 use crate::error::Trouble;
-use crate::record::{Record, Value};
-use crate::row::ids;
+use crate::record::{Record, Value, placed};
+use crate::row::{Reader, ids};
 use crate::statements::Kind;
-use crate::store::Plan;
+use crate::store::{Answers, Plan};
+
+/// How often a batch is tried again in which a message was sent by somebody else at the same moment.
+const ATTEMPTS: usize = 5;
 
 impl PostgresStore {
-    pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
-        let all = &self.statements.common;
+    pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         let mut lease = self.pool.acquire().await?;
         // A batch of one kind is a single statement, which is a transaction by itself.
-        let is_mixed = plan.kinds() > 1;
-        if is_mixed {
-            Self::script(&mut lease, sqlx::raw_sql(Self::BEGIN)).await?;
-        }
-        // New rows come first: a transaction that waits for one holds nothing that anybody waits for.
-        let mut written = run(&mut lease, &all.create, &plan.creates).await?;
-        if plan.kinds_of_changes() > 1 {
-            run(&mut lease, &self.statements.lock, &plan.changed()).await?;
-        }
-        written.extend(run(&mut lease, &all.save, &plan.saves).await?);
-        written.extend(run(&mut lease, &all.finish, &plan.finishes).await?);
-        written.extend(run(&mut lease, &all.edit, &plan.edits).await?);
-        written.extend(run(&mut lease, &all.delete, &plan.deletes).await?);
-        if is_mixed {
-            Self::script(&mut lease, sqlx::raw_sql("commit")).await?;
-        }
+        let answers = if plan.kinds() > 1 || plan.has_messages() {
+            self.apply_together(&mut lease, plan).await?
+        } else {
+            match self.apply_alone(&mut lease, plan).await {
+                Err(trouble) if is_duplicate(&trouble) => self.apply_together(&mut lease, plan).await?,
+                other => other?,
+            }
+        };
         lease.give_back();
-        ids(&written)
+        Ok(answers)
+    }
+
+    async fn apply_alone(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        let all = &self.statements.common;
+        let mut answers = create(self, on, all, plan).await?;
+        answers.extend(change(self, on, all, plan).await?);
+        Ok(answers)
+    }
+
+    /// In a transaction that locks first what it then looks at.
+    ///
+    /// A key may still be taken when its instance was made between the locks and the look.
+    async fn apply_together(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        for _ in 0..ATTEMPTS {
+            Self::script(on, sqlx::raw_sql(Self::BEGIN)).await?;
+            match self.apply_locked(on, plan).await {
+                Err(trouble) if is_duplicate(&trouble) => Self::script(on, sqlx::raw_sql("rollback")).await?,
+                Err(trouble) => return Err(trouble),
+                Ok(answers) => {
+                    Self::script(on, sqlx::raw_sql("commit")).await?;
+                    return Ok(answers);
+                }
+            }
+        }
+        Err(StoreError::transient(format!(
+            "a message was sent by somebody else at the same moment {ATTEMPTS} times; it may work later"
+        ))
+        .into())
+    }
+
+    async fn apply_locked(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        let all = &self.statements.common;
+        // New rows come first: a transaction that waits for one holds nothing that anybody waits for.
+        let mut answers = create(self, on, all, plan).await?;
+        if plan.kinds_of_changes() > 1 || !plan.appends.is_empty() {
+            run(on, &self.statements.lock, &plan.changed()).await?;
+        }
+        answers.extend(change(self, on, all, plan).await?);
+        Ok(answers)
+    }
+}
+
+/// Whether there is such a row already.
+fn is_duplicate(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Driver(sqlx::Error::Database(error)) if error.is_unique_violation())
+}
+
+impl Returning for PostgresStore {
+    async fn written<R: Record + Sync>(
+        &self,
+        on: &mut PgConnection,
+        statement: &Statement,
+        records: &[R],
+    ) -> Result<Vec<FunctionId>, Trouble> {
+        ids(&run(on, statement, records).await?)
+    }
+
+    async fn append(&self, on: &mut PgConnection, appends: &[&Append]) -> Result<Answers, Trouble> {
+        let mut answers: Answers =
+            appends.iter().map(|append| (append.id.clone(), Written::NotFound)).collect();
+        let messages: Vec<_> =
+            appends.iter().flat_map(|append| placed(&append.id, &append.messages)).collect();
+        for row in &run(on, &self.statements.append, &messages).await? {
+            let written = if row.try_get(2)? { Written::Completed } else { Written::Done };
+            answers.insert(Reader(row).id()?, written);
+        }
+        Ok(answers)
     }
 }
 

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::Claimable;
-use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
+use resilient::store::{After, Claimable};
+use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -20,10 +20,10 @@ use self::statements::{MIGRATIONS, Statement, Statements};
 use crate::backend::{Backend, Claim, Signs, implement_store, is_current, migrate};
 use crate::error::Trouble;
 use crate::pool::Pool;
-use crate::record::{Record, bind_filter};
-use crate::row::{functions, live_replicas};
+use crate::record::{Known, Record, bind_filter};
+use crate::row::{functions, live_replicas, messages};
 use crate::sql::Sql;
-use crate::store::Plan;
+use crate::store::{Answers, Plan};
 
 /// A store in PostgreSQL, version 12 or newer.
 ///
@@ -104,7 +104,7 @@ impl Backend for PostgresStore {
         Ok(())
     }
 
-    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+    async fn apply(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         self.apply_all(plan).await
     }
 
@@ -113,6 +113,18 @@ impl Backend for PostgresStore {
         let rows = batch::run(&mut lease, &self.statements.common.read, ids).await?;
         lease.give_back();
         functions(&rows)
+    }
+
+    async fn read_messages(
+        &self,
+        wanted: &[After],
+        limit: u32,
+    ) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
+        let known: Vec<_> = wanted.iter().map(|after| Known { after, limit }).collect();
+        let mut lease = self.pool.acquire().await?;
+        let rows = batch::run(&mut lease, &self.statements.common.messages, &known).await?;
+        lease.give_back();
+        messages(&rows)
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {

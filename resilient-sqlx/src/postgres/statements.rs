@@ -2,13 +2,18 @@
 
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{Common, Kind, READ, Shape, WORDS};
+use crate::statements::{ADD, Common, Kind, READ, Shape, WORDS};
 
 /// The steps of the schema.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[(1, include_str!("../../migrations/postgres/0001_functions.sql"))];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("../../migrations/postgres/0001_functions.sql")),
+    (2, include_str!("../../migrations/postgres/0002_messages.sql")),
+];
 
 const OWN_WORDS: &[(&str, &str)] = &[
+    ("{with_moment}", "{with_clock}"),
+    ("{cross_moment}", "{cross_clock}"),
+    ("{moment}", "{now}"),
     ("{with_clock}", "with {the_clock} "),
     // Read once per statement, so that all times that one statement writes are the same.
     (
@@ -19,6 +24,10 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "{delete}",
         "delete from {functions} as f using i \
          where f.type_id = i.in_type and f.instance_id = i.in_id and f.epoch = i.epoch",
+    ),
+    (
+        "{clear}",
+        "delete from {messages} as m using i where m.type_id = i.in_type and m.instance_id = i.in_id",
     ),
     ("{exists}", "case when to_regclass('{schema}') is null then 0::bigint else 1::bigint end"),
     ("{number}", "bigint"),
@@ -35,6 +44,33 @@ const LOCK: Shape = Shape {
     columns: READ.columns,
     template: "{rows}select 1 from i cross join {functions} as f where {same} \
          order by f.type_id, f.instance_id for update of f",
+};
+
+/// Messages behind those that their instances have; `position` is the place among the messages of the append.
+///
+/// The instances are locked in the order of their keys. What is locked is as it was last written, but which keys are
+/// stored already was seen when the statement began: a key that came while it waited for a lock makes it fail as a
+/// whole, and it is tried again behind locks. Answers the instances that are there, and which of them take no more.
+const APPEND: Shape = Shape {
+    columns: ADD.columns,
+    template: "{rows}, \
+         sent as (select i.*, exists (select 1 from {messages} as m where m.type_id = i.in_type \
+             and m.instance_id = i.in_id and m.message_key = i.message_key) as is_known from i), \
+         placed as (select i.*, count(*) filter (where not i.is_known) \
+             over (partition by i.in_type, i.in_id order by i.position) as place from sent as i), \
+         wanted as (select in_type, in_id, max(place) as added from placed group by in_type, in_id), \
+         locked as materialized (select i.*, f.status from wanted as i cross join {functions} as f where {same} \
+             order by f.type_id, f.instance_id for update of f), \
+         grown as (update {functions} as f set message_count = f.message_count + i.added, updated_at = {now}, \
+                 due_at = case when f.status = 2 then {now} else f.due_at end \
+             from locked as i{clock} where {same} and i.status <> 3 and i.added > 0 \
+             returning f.type_id, f.instance_id, f.message_count - i.added as before), \
+         added as (insert into {messages} (type_id, instance_id, position, name, payload, payload_version, \
+                 message_key, sent_at) \
+             select f.type_id, f.instance_id, f.before + i.place, i.name, i.payload, i.payload_version, \
+                 i.message_key, {now} \
+             from grown as f cross join placed as i{clock} where {same} and not i.is_known) \
+         select in_type, in_id, status = 3 and added > 0 from locked",
 };
 
 /// What is due of each kind that a live replica can run, the longest due first.
@@ -54,7 +90,7 @@ const CLAIM: &str = "with {the_clock}, \
              order by f.due_at, f.instance_id limit kinds.quota for update of f skip locked) as f \
          order by f.due_at, f.type_id, f.instance_id limit $7), \
      claimed as (update {functions} as f set status = 0, epoch = {next_epoch}, owner = $1, \
-             attempts = {least}(f.attempts + 1, 4294967295), due_at = null, updated_at = {now} \
+             attempts = {least}(f.attempts + 1, 4294967295), due_at = null, reason = null, updated_at = {now} \
          from due, clock where f.type_id = due.type_id and f.instance_id = due.instance_id \
          returning f.*, due.due_at as was_due) \
      select {columns} from claimed order by was_due, type_id, instance_id";
@@ -81,7 +117,7 @@ const RELEASE: &str = "with recursive {the_clock}, \
              and f.version = dead.version \
          order by f.type_id, f.instance_id limit 50000 for update of f skip locked) \
      update {functions} as f set status = 1, epoch = {next_epoch}, owner = null, \
-         crashes = {least}(f.crashes + 1, 4294967295), due_at = {now}, updated_at = {now} \
+         crashes = {least}(f.crashes + 1, 4294967295), due_at = {now}, reason = null, updated_at = {now} \
      from orphans as i, clock where {same}";
 
 const FORGET: &str = "with {the_clock}, \
@@ -94,6 +130,7 @@ const FORGET: &str = "with {the_clock}, \
 pub(super) struct Statements {
     pub(super) common: Common<Statement>,
     pub(super) lock: Statement,
+    pub(super) append: Statement,
     pub(super) claim: Sql,
     pub(super) release: Sql,
     pub(super) forget: Sql,
@@ -104,6 +141,7 @@ impl Statements {
         let dialect = Dialect::new(prefix, "$1", &[WORDS, OWN_WORDS]);
         Self {
             lock: Statement::new(&dialect, &LOCK),
+            append: Statement::new(&dialect, &APPEND),
             claim: dialect.sql(CLAIM),
             release: dialect.sql(RELEASE),
             forget: dialect.sql(FORGET),

@@ -1,37 +1,70 @@
 //! Writes on instances.
 
 use resilient::FunctionId;
+use resilient::store::Append;
 use sqlx::Sqlite;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteStore;
 use super::statements::Statement;
+use crate::append::{self, Growth, Looking, Seen, Sought};
 use crate::backend::Backend;
+use crate::batch::{Returning, change, create};
 use crate::error::Trouble;
-use crate::record::{Record, Value};
+use crate::record::{Placed, Record, Value};
 use crate::row::ids;
-use crate::store::Plan;
+use crate::store::{Answers, Plan};
 
 impl SqliteStore {
-    pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+    pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         let all = &self.statements.common;
         let mut writer = self.connections.writer().await?;
         // A single statement is a transaction by itself.
-        let is_many = self.statements.count(plan) > 1;
-        if is_many {
+        let is_one = self.statements.is_one(plan);
+        if !is_one {
             Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         }
-        let now = self.connections.now();
-        let mut written = run(&mut writer, &all.create, now, &plan.creates).await?;
-        written.extend(run(&mut writer, &all.save, now, &plan.saves).await?);
-        written.extend(run(&mut writer, &all.finish, now, &plan.finishes).await?);
-        written.extend(run(&mut writer, &all.edit, now, &plan.edits).await?);
-        written.extend(run(&mut writer, &all.delete, now, &plan.deletes).await?);
-        if is_many {
+        let mut answers = create(self, &mut writer, all, plan).await?;
+        answers.extend(change(self, &mut writer, all, plan).await?);
+        if !is_one {
             Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
         }
         writer.give_back();
-        ids(&written)
+        Ok(answers)
+    }
+}
+
+impl Returning for SqliteStore {
+    async fn written<R: Record + Sync>(
+        &self,
+        on: &mut SqliteConnection,
+        statement: &Statement,
+        records: &[R],
+    ) -> Result<Vec<FunctionId>, Trouble> {
+        ids(&run(on, statement, self.connections.now(), records).await?)
+    }
+
+    async fn append(&self, on: &mut SqliteConnection, appends: &[&Append]) -> Result<Answers, Trouble> {
+        append::append(self, on, appends).await
+    }
+}
+
+impl Looking for SqliteStore {
+    async fn look(&self, on: &mut SqliteConnection, sought: &[Sought<'_>]) -> Result<Vec<Seen>, Trouble> {
+        let rows = run(on, &self.statements.look, self.connections.now(), sought).await?;
+        rows.iter().map(Seen::read).collect()
+    }
+
+    async fn grow(
+        &self,
+        on: &mut SqliteConnection,
+        messages: &[Placed<'_>],
+        growths: &[Growth<'_>],
+    ) -> Result<(), Trouble> {
+        let now = self.connections.now();
+        run(on, &self.statements.common.add, now, messages).await?;
+        run(on, &self.statements.grow, now, growths).await?;
+        Ok(())
     }
 }
 

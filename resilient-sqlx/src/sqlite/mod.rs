@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction};
+use resilient::store::After;
+use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -20,10 +21,10 @@ pub use self::pool::SqliteOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
 use crate::backend::{Backend, Claim, Sign, Signs, implement_store, is_current, migrate};
 use crate::error::Trouble;
-use crate::record::{Record, bind_filter};
-use crate::row::{functions, live_replicas};
+use crate::record::{Known, Record, bind_filter};
+use crate::row::{functions, live_replicas, messages};
 use crate::sql::Sql;
-use crate::store::Plan;
+use crate::store::{Answers, Plan};
 
 /// A store in SQLite: one file, no server.
 ///
@@ -116,7 +117,7 @@ impl Backend for SqliteStore {
         Ok(())
     }
 
-    async fn apply(&self, plan: &Plan<'_>) -> Result<Vec<FunctionId>, Trouble> {
+    async fn apply(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         self.apply_all(plan).await
     }
 
@@ -127,9 +128,23 @@ impl Backend for SqliteStore {
         functions(&rows)
     }
 
+    async fn read_messages(
+        &self,
+        wanted: &[After],
+        limit: u32,
+    ) -> Result<Vec<(FunctionId, StoredMessage)>, Trouble> {
+        let known: Vec<_> = wanted.iter().map(|after| Known { after, limit }).collect();
+        let statement = &self.statements.common.messages;
+        let mut reader = self.connections.reader().await?;
+        let rows = batch::run(&mut reader, statement, self.connections.now(), &known).await?;
+        reader.give_back();
+        messages(&rows)
+    }
+
     async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, Trouble> {
         let sql = self.statements.common.list(filter);
-        functions(&self.fetch(bind_filter(sql.query(), filter, 1)).await?)
+        let query = if filter.stuck { sql.query().bind(self.connections.now()) } else { sql.query() };
+        functions(&self.fetch(bind_filter(query, filter, 1)).await?)
     }
 
     async fn take(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {

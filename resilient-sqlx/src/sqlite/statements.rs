@@ -6,8 +6,10 @@ use crate::statements::{Columns, Common, Shape, WORDS};
 use crate::store::Plan;
 
 /// The steps of the schema.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[(1, include_str!("../../migrations/sqlite/0001_functions.sql"))];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("../../migrations/sqlite/0001_functions.sql")),
+    (2, include_str!("../../migrations/sqlite/0002_messages.sql")),
+];
 
 const OWN_WORDS: &[(&str, &str)] = &[
     (
@@ -16,6 +18,9 @@ const OWN_WORDS: &[(&str, &str)] = &[
          on t.replica_id = r.id where r.id = f.owner and t.type_id = f.type_id and t.version = f.version \
          and {now} - r.heartbeat_at <= t.lease)",
     ),
+    ("{with_moment}", "with moment (now) as (select {next}) "),
+    ("{cross_moment}", " cross join moment"),
+    ("{moment}", "moment.now"),
     // The time is bound: as the first value, but after the rows of a statement over rows.
     ("{now}", "?1"),
     (
@@ -23,6 +28,7 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "delete from {functions} where (type_id, instance_id, epoch) in \
          (select i.in_type, i.in_id, i.epoch from i)",
     ),
+    ("{clear}", "delete from {messages} where (type_id, instance_id) in (select i.in_type, i.in_id from i)"),
     ("{exists}", "count(*) from sqlite_schema where name = '{prefix}_schema'"),
     ("{number}", "integer"),
     ("{strict}", " strict"),
@@ -37,8 +43,23 @@ const OWN_WORDS: &[(&str, &str)] = &[
 const TAKE: Shape = Shape {
     columns: Columns("in_type text, in_id text, owner text"),
     template: "{rows}update {functions} as f set status = 0, epoch = {next_epoch}, owner = i.owner, \
-         attempts = {least}(f.attempts + 1, 4294967295), due_at = null, updated_at = {now} \
+         attempts = {least}(f.attempts + 1, 4294967295), due_at = null, reason = null, updated_at = {now} \
          from i where {same} returning {columns}",
+};
+
+/// Instances with those of their messages that are looked for.
+const LOOK: Shape = Shape {
+    columns: Columns("in_type text, in_id text, message_key text"),
+    template: "{rows}select f.type_id, f.instance_id, f.status, f.message_count, m.message_key \
+         from i cross join {functions} as f left join {messages} as m on {its_message} where {same}",
+};
+
+/// Instances get more messages.
+const GROW: Shape = Shape {
+    columns: Columns("in_type text, in_id text, added number"),
+    template: "{rows}update {functions} as f set message_count = f.message_count + i.added, updated_at = {now}, \
+         due_at = case when f.status = 2 then {now} else f.due_at end \
+         from i where {same} returning type_id, instance_id",
 };
 
 /// What is due of one kind; the type of the placeholders' row is that of [`Claimable`](resilient::store::Claimable).
@@ -60,7 +81,7 @@ const ANY_DEAD: &str = "select exists (select 1 from {functions} as f where {dea
      or exists (select 1 from {replicas} as r where {now} - r.heartbeat_at > r.lease)";
 
 const RELEASE: &str = "update {functions} as f set status = 1, epoch = {next_epoch}, owner = null, \
-     crashes = {least}(f.crashes + 1, 4294967295), due_at = {now}, updated_at = {now} \
+     crashes = {least}(f.crashes + 1, 4294967295), due_at = {now}, reason = null, updated_at = {now} \
      where f.rowid in (select f.rowid from {functions} as f where {dead} limit 50000)";
 
 const FORGET: &str = "delete from {replicas} where {now} - heartbeat_at > lease";
@@ -71,6 +92,8 @@ pub(super) struct Statements {
     pub(super) common: Common<Statement>,
     dialect: Dialect,
     pub(super) take: Statement,
+    pub(super) look: Statement,
+    pub(super) grow: Statement,
     pub(super) any_dead: Sql,
     pub(super) release: Sql,
     pub(super) forget: Sql,
@@ -82,6 +105,8 @@ impl Statements {
         Self {
             common: Common::new(prefix, dialect.clone(), Statement::new),
             take: Statement::new(&dialect, &TAKE),
+            look: Statement::new(&dialect, &LOOK),
+            grow: Statement::new(&dialect, &GROW),
             any_dead: dialect.sql(ANY_DEAD),
             release: dialect.sql(RELEASE),
             forget: dialect.sql(FORGET),
@@ -89,14 +114,15 @@ impl Statements {
         }
     }
 
-    /// How many statements a plan takes.
-    pub(super) fn count(&self, plan: &Plan<'_>) -> usize {
+    /// Whether a plan takes one statement at most.
+    pub(super) fn is_one(&self, plan: &Plan<'_>) -> bool {
         let all = &self.common;
-        all.create.pieces(&plan.creates).count()
+        let count = all.create.pieces(&plan.creates).count()
             + all.save.pieces(&plan.saves).count()
             + all.finish.pieces(&plan.finishes).count()
             + all.edit.pieces(&plan.edits).count()
-            + all.delete.pieces(&plan.deletes).count()
+            + all.delete.pieces(&plan.deletes).count();
+        count <= 1 && plan.appends.is_empty() && !plan.has_messages()
     }
 
     /// What is due of so many kinds; the values of the first kind begin with the fourth.
@@ -204,10 +230,14 @@ mod tests {
         let all = Statements::new(&Prefix::new("resilient").unwrap());
         let common = &all.common;
         let keyed = [&common.save, &common.finish, &common.edit, &common.delete, &common.read, &all.take];
-        for (_, sql) in keyed.into_iter().flat_map(|statement| &statement.sizes) {
+        let keyed = keyed.into_iter().chain([&common.clear, &common.messages, &all.look, &all.grow]);
+        for (_, sql) in keyed.flat_map(|statement| &statement.sizes) {
             let plan = plan(sql).await;
             assert!(plan.contains("(type_id=? AND instance_id=?"), "{plan}");
-            assert!(!plan.contains("SCAN f") && !plan.contains("AUTOMATIC"), "{plan}");
+            assert!(
+                !plan.contains("SCAN f") && !plan.contains("SCAN m") && !plan.contains("AUTOMATIC"),
+                "{plan}"
+            );
         }
     }
 

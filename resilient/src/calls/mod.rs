@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
-pub(crate) use self::send::{messages, send};
+pub(crate) use self::send::{message, messages, send};
 
 use crate::answer::Answer;
 use crate::clock::Due;
@@ -23,7 +23,7 @@ use crate::record::StoredFunction;
 use crate::registry::{Registration, ResilientFn};
 use crate::runs::{Ended, Ticket};
 use crate::status::Status;
-use crate::store::{Edit, Start, StoreError, Transition, Write, Written};
+use crate::store::{Edit, Replace, Start, StoreError, Transition, Write, Written};
 use crate::version::DecodeError;
 use crate::waiting::Until;
 
@@ -150,10 +150,20 @@ pub(crate) async fn read(engine: &Engine, id: &FunctionId) -> Result<StoredFunct
 }
 
 /// A change that goes together with a new run, in one compare-and-set.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     pub(crate) param: Option<Payload>,
     pub(crate) scrapbook: Option<Payload>,
+    pub(crate) journal: Option<String>,
+    pub(crate) messages: Option<Replace>,
+}
+
+impl Changes {
+    /// The write that stores them, with what becomes of the instance.
+    pub(crate) fn edit(self, id: &FunctionId, epoch: Epoch, transition: Transition) -> Edit {
+        let Self { param, scrapbook, journal, messages } = self;
+        Edit { id: id.clone(), epoch, param, scrapbook, journal, messages, transition }
+    }
 }
 
 /// Runs an instance again, as it was read and with these changes, if nobody changed it meanwhile.
@@ -186,22 +196,15 @@ async fn claim_and_run(
     changes: Changes,
 ) -> Result<(), InvokeError> {
     let owner = owner_of(&engine, registration, &ticket).await?;
-    let Changes { param, scrapbook } = changes;
-    let journal = Journal::begun_anew(row.journal.as_deref());
-    let edit = Edit {
-        id: row.id.clone(),
-        epoch: row.epoch,
-        param: param.clone(),
-        scrapbook: scrapbook.clone(),
-        journal: journal.clone(),
-        messages: None,
-        transition: Transition::Run(owner),
-    };
+    let journal = changes.journal.or_else(|| Journal::begun_anew(row.journal.as_deref()));
+    let changes = Changes { journal, ..changes };
+    let edit = changes.clone().edit(&row.id, row.epoch, Transition::Run(owner));
     let asked = Instant::now();
     check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
     // An edit does not show the store's clock, and later the row may show a later time.
     let shown = read(&engine, &row.id).await.ok().map(|row| row.updated_at);
     let begun = Begun { asked, answered: Instant::now(), shown };
+    let Changes { param, scrapbook, journal, messages } = changes;
     let claimed = Claimed {
         ticket,
         owner,
@@ -211,7 +214,7 @@ async fn claim_and_run(
         scrapbook: scrapbook.or(row.scrapbook),
         journal: journal.or(row.journal),
         saves: row.saves,
-        message_count: row.message_count,
+        message_count: messages.map_or(row.message_count, |replace| replace.count()),
         begun,
     };
     invocation::run(&engine, claimed).await;

@@ -15,12 +15,15 @@ use crate::store::{Append, Write, Written};
 /// The messages in the form in which they are stored; one without a key gets a random one, so that an append whose
 /// answer was lost can be issued again.
 pub(crate) fn messages(outgoing: impl IntoIterator<Item = Outgoing>) -> Result<Vec<NewMessage>, InvokeError> {
-    let stored = |Outgoing { name, payload, key }| {
-        let payload = payload.map_err(|source| InvokeError::Encode { field: "message", source })?;
-        let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
-        Ok(NewMessage { name: name.to_owned(), payload, key })
-    };
-    outgoing.into_iter().map(stored).collect()
+    outgoing.into_iter().map(message).collect()
+}
+
+/// One message in the form in which it is stored.
+pub(crate) fn message(outgoing: Outgoing) -> Result<NewMessage, InvokeError> {
+    let Outgoing { name, payload, key } = outgoing;
+    let payload = payload.map_err(|source| InvokeError::Encode { field: "message", source })?;
+    let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
+    Ok(NewMessage { name: name.to_owned(), payload, key })
 }
 
 /// Refuses messages that cannot be stored.

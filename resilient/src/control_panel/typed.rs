@@ -4,14 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::messages::PanelMessage;
 use super::raw::RawControlPanel;
+use super::resolve::{UnknownCall, UnknownField, settled};
 use crate::calls;
 use crate::codec;
 use crate::engine::Engine;
+use crate::guard::AtMostOnce;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::invoke_error::InvokeError;
+use crate::journal::Journal;
+use crate::message::Outgoing;
 use crate::outcome::Failure;
 use crate::registry::ResilientFn;
+use crate::scrapbook::name_of;
 use crate::status::Status;
 use crate::version::Versioned;
 
@@ -140,6 +146,135 @@ impl<F: ResilientFn> ControlPanel<F> {
         &mut self.scrapbook
     }
 
+    /// Begins to say what has happened to a call whose field was found [`Started`](AtMostOnce::Started); the next verb
+    /// stores it, with all other edits.
+    ///
+    /// ```
+    /// # use resilient::prelude::*;
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Default, Serialize, Deserialize, Scrapbook)]
+    /// struct Order {
+    ///     shipping: AtMostOnce<String>,
+    /// }
+    ///
+    /// async fn ship() -> std::io::Result<String> {
+    ///     Err(std::io::Error::other("the line is dead"))
+    /// }
+    ///
+    /// #[resilient_fn(type_id = "Resolved")]
+    /// async fn process(_: (), scrapbook: &mut Scrapbook<Order>) -> resilient::Result<String> {
+    ///     Ok(scrapbook.at_most_once(|s| &mut s.shipping, ship).await?)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::builder(InMemoryStore::new()).discover().start().await?;
+    /// process::invoke(&runtime, "MK-4321", ()).await.unwrap_err();
+    ///
+    /// // A person has rung up: the parcel has left the house.
+    /// let mut panel = process::control_panel(&runtime, "MK-4321").await?;
+    /// panel.resolve(|s| &mut s.shipping)?.done("parcel 7".to_owned());
+    /// assert_eq!(panel.reinvoke().await?, "parcel 7");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::NothingToResolve`] when the outcome of the call is not unknown, [`InvokeError::Executing`] while the
+    /// instance runs, for the call may still end.
+    pub fn resolve<T>(
+        &mut self,
+        guard: impl Fn(&mut F::Scrapbook) -> &mut AtMostOnce<T>,
+    ) -> Result<UnknownField<'_, T>, InvokeError> {
+        if self.status() == Status::Executing {
+            return Err(self.raw.executing());
+        }
+        if let Some(found) = settled(Some(guard(&mut self.scrapbook))) {
+            let (id, guarded) = (self.id().clone(), name_of(&mut self.scrapbook, guard));
+            return Err(InvokeError::NothingToResolve { id, guarded, found });
+        }
+        Ok(UnknownField::new(guard(&mut self.scrapbook), &mut self.scrapbook_edited))
+    }
+
+    /// Begins to say what has happened to a call by [`Context::once`](crate::Context::once) whose outcome is unknown; the
+    /// next verb stores it, with all other edits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`resolve`](Self::resolve), and those of [`journal`](Self::journal).
+    pub fn resolve_call(&mut self, name: &str) -> Result<UnknownCall<'_>, InvokeError> {
+        self.raw.resolve_call(name)
+    }
+
+    /// The calls by [`Context::once`](crate::Context::once) whose outcome is unknown; none while the instance executes,
+    /// for they may still end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`journal`](Self::journal).
+    pub fn unknown_calls(&self) -> Result<Vec<&str>, InvokeError> {
+        self.raw.unknown_calls()
+    }
+
+    /// What the framework notes of it, with edits that were made here: headers, timers, named calls.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Decode`] when it is damaged, or newer code wrote it.
+    pub fn journal(&self) -> Result<&Journal, InvokeError> {
+        self.raw.journal()
+    }
+
+    /// Its messages, in their order, with edits that were made here.
+    pub fn messages(&self) -> &[PanelMessage] {
+        self.raw.messages()
+    }
+
+    /// The messages that the last run could not read.
+    pub fn dead_letters(&self) -> Vec<&PanelMessage> {
+        self.raw.dead_letters()
+    }
+
+    /// Adds a message after all others; the next verb stores it, if no other message has come since the instance was read.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::KeyTaken`] when another message has its key; [`InvokeError::Id`], [`InvokeError::Encode`] or
+    /// [`InvokeError::TooLarge`] when it cannot be stored.
+    pub fn add_message(&mut self, message: impl Into<Outgoing>) -> Result<(), InvokeError> {
+        let message = calls::message(message.into())?;
+        self.raw.add_message(message)
+    }
+
+    /// Puts another message in the place of one, under its key unless it has one of its own; the next verb stores it, if
+    /// no other message has come since the instance was read.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::NoMessage`] when there is none at this position, and those of
+    /// [`add_message`](Self::add_message).
+    pub fn replace_message(
+        &mut self,
+        position: i64,
+        message: impl Into<Outgoing>,
+    ) -> Result<(), InvokeError> {
+        let message: Outgoing = message.into();
+        let key = self.raw.message_at(position)?.key().to_owned();
+        let message = calls::message(Outgoing { key: message.key.or(Some(key)), ..message })?;
+        self.raw.replace_message(position, message)
+    }
+
+    /// Removes a message; those after it move up by one position. The next verb stores it, if no other message has come
+    /// since the instance was read.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::NoMessage`] when there is none at this position.
+    pub fn remove_message(&mut self, position: i64) -> Result<(), InvokeError> {
+        self.raw.remove_message(position)
+    }
+
     /// Reads the instance anew; edits that were not stored are gone.
     ///
     /// # Errors
@@ -189,7 +324,7 @@ impl<F: ResilientFn> ControlPanel<F> {
     /// The run goes on when this future is dropped.
     pub async fn reinvoke(mut self) -> Result<F::Output, InvokeError> {
         self.encode_edits()?;
-        let (engine, row, changes) = self.raw.into_reinvocation();
+        let (engine, row, changes) = self.raw.into_reinvocation()?;
         let (id, registration) = (row.id.clone(), engine.registration(F::TYPE_ID, F::VERSION)?);
         calls::typed::<F>(&id, calls::reinvoke(&engine, registration, row, changes).await?)
     }

@@ -1,5 +1,6 @@
 //! The body of the function, as the innermost of all that wraps a run.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +29,7 @@ pub(super) struct Body {
     notes: Arc<Notes>,
     saver: Arc<RunSaver>,
     dependencies: Arc<Dependencies>,
+    known_dead_letters: BTreeSet<i64>,
     /// The scrapbook that the last time has left, to be stored with the outcome.
     left: Mutex<Option<Payload>>,
     /// Whether it was begun in this run.
@@ -42,6 +44,7 @@ impl Body {
         let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
         let journal = Journal::read(claimed.journal.as_deref());
         let journal = journal.map_err(|error| Failure::of("unreadable journal", &error))?;
+        let known_dead_letters = journal.dead_letters.keys().copied().collect();
         let saver = Arc::new(RunSaver::new(engine, claimed));
         let notes = Arc::new(Notes::new(journal, Some(Arc::clone(&saver) as _)));
         // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
@@ -55,6 +58,7 @@ impl Body {
             notes,
             saver,
             dependencies: Arc::clone(&engine.dependencies),
+            known_dead_letters,
             left: Mutex::default(),
             begun: AtomicBool::new(false),
             repeated: AtomicBool::new(false),
@@ -72,6 +76,12 @@ impl Body {
 
     pub(super) fn notes(&self) -> &Arc<Notes> {
         &self.notes
+    }
+
+    /// How many messages this run could not read that were not known for it.
+    pub(super) fn new_dead_letters(&self) -> usize {
+        let is_new = |position: &&i64| !self.known_dead_letters.contains(*position);
+        self.notes.read(|journal| journal.dead_letters.keys().filter(is_new).count())
     }
 
     /// The scrapbook to be stored with the outcome.

@@ -9,10 +9,11 @@ use crate::clock::Due;
 use crate::engine::Engine;
 use crate::events;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::metrics::Run;
 use crate::store::{Ending, Finish, StoreError, Write, Written};
 
 /// Stores what a run came to, and tells those who wait for it.
-pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) {
+pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, run: &mut Run) {
     let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer } = outcome;
     let mut answer = Some(answer);
     let Claimed { ticket, owner, .. } = claimed;
@@ -35,7 +36,7 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome) 
         };
         match written {
             Ok(Written::Done) => {
-                events::run_ended(&id, epoch, &ending);
+                events::run_ended(run, (&id, epoch), &ending);
                 wake(engine, &ending, rest);
                 // Who waits for a run that is over before it has come to anything waits for the next one.
                 return answer.map_or((), |answer| ticket.end(answer));

@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::events;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
+use crate::metrics;
 use crate::middleware::{Invocation, Next};
 use crate::outcome::Failure;
 use crate::payload::Payload;
@@ -79,7 +80,7 @@ impl Claimed {
 pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
     let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
     claimed.ticket.own();
-    events::run_begins(&id, epoch, claimed.attempt);
+    let mut run = events::run_begins(&id, epoch, claimed.attempt);
     let ended = tokio::select! {
         biased;
         () = claimed.ticket.stopped() => {
@@ -87,7 +88,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
         }
         ended = INSIDE.scope((), wrapped(engine, &claimed)) => ended,
     };
-    finish::finish(engine, claimed, ended).await;
+    finish::finish(engine, claimed, ended, &mut run).await;
     engine.waiting.hint(&id);
     engine.wakes.place_free();
 }
@@ -107,6 +108,7 @@ async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
     let (epoch, version) = (claimed.ticket.epoch(), claimed.registration.version);
     let invocation = Invocation::new(body.context(), epoch, version, Arc::clone(body.notes()));
     let outcome = Next::new(middleware.layers(), &invocation, &body).run().await;
+    metrics::dead_letters(body.context().type_id(), body.new_dead_letters());
     let outcome = Outcome::check(engine, outcome, &body, claimed.message_count);
     if let Answer::Failed(failure) = &outcome.answer {
         middleware.failed(&invocation, failure);

@@ -9,6 +9,8 @@ use super::{Invocation, Middleware, Next};
 use crate::backoff::shortened;
 use crate::clock::Due;
 use crate::context::Context;
+use crate::guard::UnknownOutcome;
+use crate::metrics;
 use crate::outcome::{Failure, RawOutcome};
 
 /// When a failed run is tried again: a description that can stand in a constant.
@@ -151,7 +153,7 @@ impl Retry {
 }
 
 /// The types of the failures that another try cannot change.
-const HOPELESS: [&str; 2] = ["unknown outcome", "resilient::DecodeError"];
+const HOPELESS: [&str; 2] = [UnknownOutcome::FAILURE, "resilient::DecodeError"];
 
 impl Middleware for Retry {
     async fn handle(&self, invocation: &Invocation, next: Next<'_>) -> RawOutcome {
@@ -172,7 +174,9 @@ impl Middleware for Retry {
             invocation.note_failed_tries(tries);
             let delay = shortened(self.delay(tries), self.jitter);
             tell(invocation, tries, delay);
-            if let Some(delay) = self.wait(delay, invocation.context()).await {
+            let left = self.wait(delay, invocation.context()).await;
+            metrics::retry(invocation.context().type_id(), if left.is_some() { "stored" } else { "memory" });
+            if let Some(delay) = left {
                 let (most, message) = (self.max_tries, &failure.message);
                 invocation.set_reason(format!("try {tries} of {most} failed: {message}; tried again"));
                 return RawOutcome::Postpone(Due::After(delay));

@@ -10,6 +10,7 @@ use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
 use crate::inboxes::Inboxes;
 use crate::lease::Lease;
 use crate::limited::Limited;
+use crate::metrics;
 use crate::middleware::{Kind, Middleware, Retry, Stacks};
 use crate::registry::{self, Dependencies, Registration, Registry, ResilientFn};
 use crate::runs::Runs;
@@ -147,6 +148,7 @@ impl Builder {
     /// middleware that cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let registry = self.check()?;
+        metrics::describe();
         let store: Arc<dyn Store> = Arc::new(Limited::new(self.store));
         store.initialize().await.map_err(StartError::Store)?;
         let engine = Arc::new(Engine {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::Watchdog;
 use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
+use crate::metrics;
 use crate::store::StoreError;
 
 /// Looks for instances without a live owner, about as often as replicas give signs of life.
@@ -25,6 +26,7 @@ impl Watchdog for Crashed {
     async fn pass(&self, engine: &Arc<Engine>) -> Result<(), StoreError> {
         let released = engine.store.release_dead().await?;
         if released > 0 {
+            metrics::taken_over(released);
             tracing::info!(instances = released, "the instances of dead replicas are due again");
             engine.wakes.now();
         }

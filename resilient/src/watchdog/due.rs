@@ -13,6 +13,7 @@ use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::invocation::{self, Begun, Claimed, Unrun};
 use crate::lease::Lease;
+use crate::metrics;
 use crate::outcome::Failure;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -51,6 +52,7 @@ impl Watchdog for DueWork {
         }
         let (renewed, asked) = (engine.lease.renewed(), Instant::now());
         let claimed = engine.store.claim(me, &kinds, clamped(free)).await?;
+        claimed.iter().for_each(|row| metrics::claimed(&row.id.type_id, row.crashes));
         let begun = Begun { asked, answered: Instant::now(), shown: None };
         if claimed.len() >= free {
             // There may be more than one claim takes.
@@ -149,6 +151,7 @@ async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, registration: Registr
     let failure = Failure::new("crash loop", message);
     let unrun = Unrun { id: &row.id, epoch, attempt: row.attempts, journal: row.journal.as_deref() };
     invocation::fails_unrun(&engine, &registration, unrun, &failure);
+    metrics::crash_loop(type_id);
     let ending = Ending::Failed(failure_json(&failure));
     let finish = Finish::without_progress(row.id.clone(), owner, epoch, ending);
     match engine.writer.write(Write::Finish(finish)).await {

@@ -16,6 +16,7 @@ use super::panicked;
 use crate::backoff::jittered;
 use crate::engine::{Engine, Stage};
 use crate::id::{ReplicaId, TypeId};
+use crate::metrics;
 use crate::panics::caught;
 use crate::record::{Replica, ReplicaType};
 use crate::store::{Lifeline, StoreError};
@@ -132,6 +133,7 @@ impl Beats {
         loop {
             sleep(jittered(self.engine.settings.heartbeat)).await;
             if let Err(error) = caught(self.beat()).await.unwrap_or_else(|payload| Err(panicked(payload))) {
+                metrics::heartbeat_lost();
                 self.report("heartbeat", error);
             }
         }
@@ -153,6 +155,7 @@ impl Beats {
         let renewed = timeout(limit, lifeline.beat(id)).await.map_err(|_| no_answer(limit))??;
         self.lifeline = Some(lifeline);
         if !renewed {
+            metrics::heartbeat_lost();
             tracing::warn!(replica = %id, "declared dead: its runs are stopped, and it comes back under a new id");
             return self.join_anew().await;
         }

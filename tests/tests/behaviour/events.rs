@@ -19,10 +19,10 @@ const SECRET: &str = "4111-1111";
 
 /// Keeps all events of this thread as text.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ears(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Ears(pub(crate) Arc<Mutex<Vec<String>>>);
 
 impl Ears {
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().expect("no listener panics").clone()
     }
 }

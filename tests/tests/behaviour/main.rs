@@ -7,6 +7,7 @@
 //! - `outcomes`: what is stored of a run, how it learns that it has lost its instance, and running again.
 //! - `failures`: panics, and errors with all their causes.
 //! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
+//! - `panel_messages`: messages in a control panel, shown as they are stored and edited under compare-and-set.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
 //! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
@@ -16,16 +17,18 @@
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
+//! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
 //! - `settings`: the effect of each setting on leases, intervals, patience and places, self-fencing, lost claims.
 //! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
+//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
+//! - `reasons`: why an instance is not running, in words, and what no live replica can run.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
-//! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -43,9 +46,14 @@ mod failures;
 mod guards;
 mod invoke;
 mod messages;
+mod metrics;
+mod middleware;
 mod outcomes;
+mod panel_messages;
 mod postpone;
 mod raw_panel;
+mod reasons;
+mod resolve;
 mod retry;
 mod schedule;
 mod scrapbooks;

@@ -77,9 +77,11 @@ fn function(code: &str) -> Option<String> {
 /// The cases of the suite, which `conformance.rs` runs on every store.
 fn conformance() -> BTreeMap<String, Stores> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let suite = fs::read_to_string(here.join("../resilient/src/conformance/mod.rs")).unwrap();
     let runs = fs::read_to_string(here.join("tests/conformance.rs")).unwrap();
     assert_eq!(runs.matches("store_conformance!(open(Kind::").count(), EVERYWHERE.len());
+    let mut files = Vec::new();
+    collect(&here.join("../resilient/src/conformance"), &mut files);
+    let suite: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let (_, cases) = suite.split_once("@cases ($open)\n").unwrap();
     let (mut group, mut found) = (None, BTreeMap::new());
     let words: Vec<&str> = cases.split_whitespace().collect();
