@@ -201,7 +201,19 @@ pub mod prelude {
     };
 }
 
-/// The example of the README runs.
+/// The examples of the README and of the macros run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../resilient-macros/src/docs/resilient_fn.md")]
+    struct ResilientFn;
+    #[doc = include_str!("../../resilient-macros/src/docs/scrapbook.md")]
+    struct Scrapbook;
+    #[doc = include_str!("../../resilient-macros/src/docs/versioned.md")]
+    struct Versioned;
+    #[doc = include_str!("../../resilient-macros/src/docs/message.md")]
+    struct Message;
+    #[doc = include_str!("../../resilient-macros/src/docs/messages.md")]
+    struct Messages;
+}

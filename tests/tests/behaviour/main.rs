@@ -43,6 +43,7 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod metrics;
 mod middleware;
 mod outcomes;
 mod panel_messages;
