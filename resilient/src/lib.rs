@@ -73,6 +73,8 @@
 //! ```
 //!
 //! - **Progress**: [`Scrapbook`](struct@Scrapbook), with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
+//! - **Calls that must not happen twice**: [`AtMostOnce`] and [`AtLeastOnce`] fields with
+//!   [`Scrapbook::at_most_once`](Scrapbook::at_most_once); [`Context::once`] without a field.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
@@ -91,6 +93,7 @@
 //! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
+//! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
 //! | after the outcome is stored | result or failure | every later `invoke` returns it |
 //! | while it is postponed | when it becomes due | any replica runs it then |
@@ -198,7 +201,19 @@ pub mod prelude {
     };
 }
 
-/// The example of the README runs.
+/// The examples of the README and of the macros run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../resilient-macros/src/docs/resilient_fn.md")]
+    struct ResilientFn;
+    #[doc = include_str!("../../resilient-macros/src/docs/scrapbook.md")]
+    struct Scrapbook;
+    #[doc = include_str!("../../resilient-macros/src/docs/versioned.md")]
+    struct Versioned;
+    #[doc = include_str!("../../resilient-macros/src/docs/message.md")]
+    struct Message;
+    #[doc = include_str!("../../resilient-macros/src/docs/messages.md")]
+    struct Messages;
+}

@@ -4,11 +4,13 @@
 //! (see [`servers`]), which `./tests/run` prepares.
 
 pub mod chores;
+pub mod deployments;
 mod eventually;
 mod every_store;
 pub mod faults;
 pub mod held;
 pub mod orders;
+pub mod process;
 mod report;
 pub mod servers;
 mod stores;

@@ -7,6 +7,7 @@
 //! - `outcomes`: what is stored of a run, how it learns that it has lost its instance, and running again.
 //! - `failures`: panics, and errors with all their causes.
 //! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
+//! - `panel_messages`: messages in a control panel, shown as they are stored and edited under compare-and-set.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
 //! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
@@ -42,8 +43,10 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod metrics;
 mod middleware;
 mod outcomes;
+mod panel_messages;
 mod postpone;
 mod raw_panel;
 mod reasons;

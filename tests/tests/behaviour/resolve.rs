@@ -81,9 +81,10 @@ on_every_store! {
     async fn each_answer_decides_what_the_next_run_does(store: TestStore) {
         for form in MOST {
             for say in Say::ALL {
-                let (_runtime, probe, mut panel) = in_doubt(&store, form).await;
+                let (runtime, probe, mut panel) = in_doubt(&store, form).await;
                 say.to(&mut panel, form).expect("it is unknown");
                 say.check(form, panel.reinvoke().await, probe.runs());
+                drop(runtime);
 
                 let (runtime, probe, mut panel) = in_doubt(&store, form).await;
                 let id = panel.id().instance_id.clone();

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use resilient::middleware::{Invocation, Middleware, Next, Retry};
+use resilient::middleware::Retry;
 use resilient::prelude::*;
 use resilient::{
-    Builder, Failure, InMemoryStore, Journal, RawOutcome, Shutdown, StartError, Store, StoredFunction,
+    Builder, Failure, InMemoryStore, Journal, Message, Shutdown, StartError, Store, StoredFunction,
 };
 use resilient_tests::{eventually, on_every_store};
 use tokio::time::Instant;
@@ -22,9 +22,17 @@ enum Do {
     Fail,
     Panic,
     Postpone,
+    /// Waits for a message.
+    Listen,
+    /// Makes a call that must not happen twice, and that fails.
+    Once,
 }
 
-use Do::{Fail, Panic, Postpone as PutOff, Return};
+use Do::{Fail, Listen, Once, Panic, Postpone as PutOff, Return};
+
+/// What [`shaky`] listens for.
+#[derive(Debug, serde::Serialize, serde::Deserialize, Message)]
+struct GoOn;
 
 /// Does in its n-th run, in memory or not, what the n-th word says, and succeeds after the last one.
 #[resilient_fn(type_id = "Shaky", register = false)]
@@ -43,6 +51,11 @@ async fn shaky(
         Fail => Err(resilient::Error::msg(format!("run {run} fails"))),
         Panic => panic!("run {run} panics"),
         PutOff => Err(Postpone::for_(ms(1)))?,
+        Listen => {
+            context.messages().next::<GoOn>().await?;
+            Ok(played.attempts.clone())
+        }
+        Once => Ok(context.once("ship", async || Err("the ship sank")).await?),
     }
 }
 
@@ -166,9 +179,28 @@ on_every_store! {
         shaky::schedule(&runtime, "1", vec![Panic, Fail]).await.expect("it is stored");
         assert_eq!(failure(shaky::completion(&runtime, "1").await), run_fails(2));
         assert_eq!(failure(shaky::invoke(&runtime, "2", vec![Fail; 3]).await), run_fails(3));
-        let runtime = start(builder(store, &probe).middleware(Retry::linear(ms(1), ms(1))).middleware(Doubt)).await;
-        let stays = failure(play::invoke(&runtime, "1", vec![]).await);
-        assert_eq!(stays, failed("unknown outcome", "was it shipped?", &[]));
+    }
+
+    /// Only a person can know whether the call of the first try has happened.
+    async fn an_unknown_outcome_stays(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = start(retrying(store, &probe, Retry::linear(ms(1), ms(0)))).await;
+        shaky::schedule(&runtime, "1", vec![Once; 9]).await.expect("it is stored");
+        assert_eq!(failure(shaky::completion(&runtime, "1").await).type_name, "unknown outcome");
+        assert_eq!(probe.runs(), 2, "what failed was tried again, and no more");
+    }
+
+    /// Waiting for somebody else is no failed try.
+    async fn a_suspension_begins_the_count_anew(store: TestStore) {
+        let probe = Probe::default();
+        let retry = Retry::linear(ms(1), ms(0)).max_tries(2);
+        let settings = quick().stay_in_memory(ms(0));
+        let runtime = start(retrying(store.clone(), &probe, retry).settings(settings)).await;
+        shaky::schedule(&runtime, "1", vec![Fail, Listen, Fail]).await.expect("it is stored");
+        eventually(PATIENCE, async || stored(&store, "Shaky", "1").await.status == Status::Suspended).await;
+        assert_eq!(failed_tries(&stored(&store, "Shaky", "1").await), 0);
+        shaky::send(&runtime, "1", GoOn).await.expect("it is there");
+        assert_eq!(shaky::completion(&runtime, "1").await.expect("it succeeds"), [1, 2, 3, 4]);
     }
 
     /// What the body asks for itself is no failed try, and neither is what a person asks for.
@@ -238,15 +270,6 @@ on_every_store! {
         let runtime = start(retrying(store.clone(), &probe, retry)).await;
         assert_postponed(shaky::invoke(&runtime, "1", vec![Fail]).await);
         assert_eq!(delay(&stored(&store, "Shaky", "1").await), Duration::from_hours(24 * 365_250));
-    }
-}
-
-/// Says that only a person can know.
-struct Doubt;
-
-impl Middleware for Doubt {
-    async fn handle(&self, _: &Invocation, _: Next<'_>) -> RawOutcome {
-        RawOutcome::Failed(failed("unknown outcome", "was it shipped?", &[]))
     }
 }
 

@@ -1,0 +1,9 @@
+use resilient::Messages;
+
+struct Declined;
+
+fn wait<M: Messages>() {}
+
+fn main() {
+    wait::<Declined>();
+}
