@@ -200,7 +200,7 @@ pub mod prelude {
     pub use crate::{
         AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, InMemoryStore, InvokeError, Message,
         Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings, Status,
-        Versioned, resilient_fn,
+        Suspend, Versioned, resilient_fn,
     };
 }
 

@@ -12,6 +12,8 @@
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
 //! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
 //! - `metrics`: every documented name, unit and label, and no other.
+//! - `messages`: sent from anywhere, waits in memory and suspended, keys, dead letters, races and crashes.
+//! - `timers`: sleeps and deadlines, in memory and suspended, side by side, across restarts and in virtual time.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
@@ -43,6 +45,7 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod messages;
 mod metrics;
 mod middleware;
 mod outcomes;
@@ -58,5 +61,6 @@ mod settings;
 mod shutdown;
 mod side_by_side;
 mod startup;
+mod timers;
 mod unreadable;
 mod versions;
