@@ -78,10 +78,13 @@
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
+//! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
+//!   correlation ids, spans, a hook for failures, and yours.
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
-//! - **Watching**: `tracing` events for every transition, with ids and never with data; [`Builder::on_error`].
+//! - **Watching**: `tracing` events for every transition, with ids and never with data; [`metrics`];
+//!   [`Builder::on_error`].
 //!
 //! # What is promised
 //!

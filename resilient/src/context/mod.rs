@@ -118,7 +118,7 @@ impl Context {
     /// #[derive(Debug, PartialEq, Serialize, Deserialize, Message)]
     /// struct Paid(u32);
     ///
-    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
     /// let context = Context::test().with_message(Paid(7));
     /// assert_eq!(context.messages().next::<Paid>().await?, Paid(7));
     /// // Each message is handed out once, and a run that waits for another one ends here.

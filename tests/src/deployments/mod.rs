@@ -1,6 +1,6 @@
 //! One program in two builds: what each of them registers under the same type ids.
 //!
-//! Between them a parameter and a scrapbook get a new version, a function gets a scrapbook and another does without its
+//! Between them a parameter, a scrapbook and a message get a new version, a function gets a scrapbook and another does without its
 //! own, and one lives on in two versions side by side.
 
 pub mod new;
@@ -60,6 +60,7 @@ impl Stage {
 
 fn builder(store: impl Store, build: &'static str, log: Log) -> Builder {
     let settings = Settings::default()
+        .stay_in_memory(Duration::from_millis(100))
         .heartbeat(Duration::from_millis(200))
         .lease(LEASE)
         .poll(Duration::from_millis(50))

@@ -10,7 +10,12 @@ use crate::chores::Log;
 /// A runtime of this build.
 pub fn builder(store: impl Store, log: Log) -> Builder {
     let builder = super::builder(store, "new", log).register::<param>().register::<book>();
-    builder.register::<added>().register::<dropped>().register::<old::flow>().register::<flow>()
+    builder
+        .register::<added>()
+        .register::<dropped>()
+        .register::<old::flow>()
+        .register::<flow>()
+        .register::<letter>()
 }
 
 /// All that it registers.
@@ -22,6 +27,7 @@ pub fn registrations() -> Vec<Registration> {
         dropped::registration(),
         old::flow::registration(),
         flow::registration(),
+        letter::registration(),
     ]
 }
 
@@ -116,4 +122,32 @@ pub async fn dropped(total: u32, context: &Context, stage: Dep<Stage>) -> String
 pub async fn flow(total: u64, context: &Context, stage: Dep<Stage>) -> String {
     stage.run(context).await;
     format!("version 2 of {total}")
+}
+
+/// A message that says more than before.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "Letter", version = 2, v1 = old::Letter)]
+pub struct Letter {
+    /// What it says.
+    pub text: String,
+    /// What is new.
+    pub urgent: bool,
+}
+
+impl From<old::Letter> for Letter {
+    fn from(letter: old::Letter) -> Self {
+        Self { text: letter.text, urgent: false }
+    }
+}
+
+/// Reads the letters of the old build.
+///
+/// # Errors
+///
+/// When it waits for too long to do so in memory.
+#[resilient_fn(type_id = "deploy.Letter", register = false)]
+pub async fn letter(total: u32, context: &Context, stage: Dep<Stage>) -> resilient::Result<String> {
+    let letter: Letter = context.messages().next().await?;
+    stage.run(context).await;
+    Ok(format!("new {total} got {} (urgent: {})", letter.text, letter.urgent))
 }

@@ -10,7 +10,7 @@ use crate::chores::Log;
 /// A runtime of this build.
 pub fn builder(store: impl Store, log: Log) -> Builder {
     let builder = super::builder(store, "old", log).register::<param>().register::<book>();
-    builder.register::<added>().register::<dropped>().register::<flow>()
+    builder.register::<added>().register::<dropped>().register::<flow>().register::<letter>()
 }
 
 /// All that it registers.
@@ -21,6 +21,7 @@ pub fn registrations() -> Vec<Registration> {
         added::registration(),
         dropped::registration(),
         flow::registration(),
+        letter::registration(),
     ]
 }
 
@@ -86,4 +87,24 @@ pub async fn dropped(
 pub async fn flow(total: u32, context: &Context, stage: Dep<Stage>) -> String {
     stage.run(context).await;
     format!("version 1 of {total}")
+}
+
+/// What an instance waits for.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(name = "Letter", version = 1)]
+pub struct Letter {
+    /// What it says.
+    pub text: String,
+}
+
+/// Its message gets another version.
+///
+/// # Errors
+///
+/// When it waits for too long to do so in memory.
+#[resilient_fn(type_id = "deploy.Letter", register = false)]
+pub async fn letter(total: u32, context: &Context, stage: Dep<Stage>) -> resilient::Result<String> {
+    let letter: Letter = context.messages().next().await?;
+    stage.run(context).await;
+    Ok(format!("old {total} got {}", letter.text))
 }

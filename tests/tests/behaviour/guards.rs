@@ -1,6 +1,8 @@
 //! Calls that must not happen twice, and calls that have to happen: what is stored of them, and what a later run does.
 
-use resilient::middleware::{Invocation, Middleware, Next};
+use std::time::Duration;
+
+use resilient::middleware::{Invocation, Middleware, Next, Retry};
 use resilient::prelude::*;
 use resilient::{Builder, Failure, GuardError, Journal, Json, RawOutcome, Store};
 use resilient_tests::faults::{Call, Fault, at_every_call};
@@ -113,7 +115,7 @@ pub(crate) async fn guarded(
 
 /// A call that says itself that nothing has happened may be made again.
 #[resilient_fn(type_id = "Knowing", register = false)]
-async fn knowing(_: (), order: &mut Scrapbook<Order>, probe: Dep<Probe>) -> resilient::Result<Parcel> {
+async fn knowing((): (), order: &mut Scrapbook<Order>, probe: Dep<Probe>) -> resilient::Result<Parcel> {
     let call = async || {
         probe.begin();
         if probe.runs() == 1 { Err("out of parcels") } else { Ok(Parcel::of(probe.runs())) }
@@ -235,6 +237,19 @@ on_every_store! {
         }
         let again = guarded::invoke(&runtime, "again", (Form::MostName, Vec::new())).await;
         assert_eq!(again.expect("a name is free again in the next try"), Parcel::of(7));
+    }
+
+    /// The next try finds it begun, and after that there is none.
+    async fn a_retry_policy_does_not_begin_it_again(store: TestStore) {
+        for form in MOST {
+            let probe = Probe::default();
+            let retry = Retry::linear(ms(1), Duration::ZERO);
+            let runtime = describe(store.another().await, &probe).middleware(retry).start().await.expect("it starts");
+            guarded::schedule(&runtime, form.id(), (form, vec![Answer::Fail])).await.expect("it is stored");
+            let ended = guarded::completion(&runtime, form.id()).await;
+            assert_eq!((failure(ended), probe.runs()), (form.in_doubt(), 1));
+            assert_eq!(stored(&store, "Guarded", &form.id()).await.attempts, 2);
+        }
     }
 
     /// The field is the author's: set back, and stored with the outcome, it lets the next run make the call.

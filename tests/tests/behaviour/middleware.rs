@@ -33,7 +33,7 @@ fn around() -> String {
 
 /// Says what is around it.
 #[resilient_fn(type_id = "Placed", register = false)]
-async fn placed(_: (), probe: Dep<Probe>) -> String {
+async fn placed((): (), probe: Dep<Probe>) -> String {
     probe.begin();
     around()
 }
@@ -103,7 +103,7 @@ async fn with(store: impl Store, probe: &Probe, does: Does) -> Runtime {
 
 /// Counts its runs, in memory or not: the first leaves what it has unsaved, the second saves and goes on to the gate.
 #[resilient_fn(type_id = "Repeated", register = false)]
-async fn repeated(_: (), played: &mut Scrapbook<Played>, context: &Context, probe: Dep<Probe>) -> Vec<u32> {
+async fn repeated((): (), played: &mut Scrapbook<Played>, context: &Context, probe: Dep<Probe>) -> Vec<u32> {
     probe.note(format!("{:?} after {:?}", context.mode(), played.attempts));
     probe.begin();
     let run = u32::try_from(probe.runs()).expect("few");
@@ -129,7 +129,7 @@ async fn correlated(hangs: bool, context: &Context, probe: Dep<Probe>) -> Option
 
 /// Starts two others from inside, one of them from a task of its own.
 #[resilient_fn(type_id = "Parent", register = false)]
-async fn parent(_: (), probe: Dep<Probe>) -> Result<(Option<String>, Option<String>), InvokeError> {
+async fn parent((): (), probe: Dep<Probe>) -> Result<(Option<String>, Option<String>), InvokeError> {
     let runtime = probe.runtime();
     let inherits = correlated::invoke(&runtime, "child", false).await?;
     let apart = tokio::spawn(async move { correlated::invoke(&runtime, "apart", false).await });
@@ -431,16 +431,19 @@ async fn the_hook_is_called_for_what_cannot_be_read() {
     assert_eq!(probe.runs(), 0);
 }
 
+/// Puts everything off for too long.
+struct Late;
+
+impl Middleware for Late {
+    async fn handle(&self, _: &Invocation, _: Next<'_>) -> RawOutcome {
+        RawOutcome::Postpone(Due::After(Duration::MAX))
+    }
+}
+
 /// What cannot be stored fails for good, too.
 #[tokio::test]
 async fn the_hook_is_called_for_an_outcome_that_cannot_be_stored() {
     let (probe, alarms) = (Probe::default(), Probe::default());
-    struct Late;
-    impl Middleware for Late {
-        async fn handle(&self, _: &Invocation, _: Next<'_>) -> RawOutcome {
-            RawOutcome::Postpone(Due::After(Duration::MAX))
-        }
-    }
     let runtime =
         starts(&probe).middleware(alarm(&alarms)).middleware(Late).start().await.expect("it starts");
     let late = failure(double::invoke(&runtime, "1", 1).await);

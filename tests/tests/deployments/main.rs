@@ -232,4 +232,49 @@ on_every_store! {
         println!("{:?}: {} instances; updates by build: {updates:?}", scene.store.kind(), results.len());
         assert!(updates.contains_key("old") && updates.contains_key("new"), "both have worked: {updates:?}");
     }
+
+    /// Whoever does not read it leaves it alone, and says so; and new code need not be told that it is there.
+    async fn a_message_of_new_code_waits_for_new_code(store: TestStore) {
+        if store.url().is_none() {
+            return;
+        }
+        let scene = Scene::new(store).await;
+        Stage::open(&scene.log);
+        let mut first = scene.start(OLD);
+        for number in 1..=4 {
+            old::letter::schedule(&scene.old, number.to_string(), number).await.expect("it is stored");
+        }
+        let suspended = async |attempts: u32| {
+            let rows = scene.rows(Filter::default()).await;
+            rows.values().filter(|row| row.status == Status::Suspended && row.attempts >= attempts).count()
+        };
+        eventually(SOON, async || suspended(1).await == 4).await;
+        let known = old::Letter { text: "hello".to_owned() };
+        old::letter::send(&scene.old, "1", known).await.expect("it is stored");
+        assert_eq!(old::letter::completion(&scene.old, "1").await.expect("it succeeds"), "old 1 got hello");
+        for id in ["2", "3"] {
+            let newer = new::Letter { text: "hello".to_owned(), urgent: true };
+            new::letter::send(&scene.new, id, newer).await.expect("it is stored");
+        }
+        eventually(SOON, async || suspended(2).await == 2).await;
+        for id in ["2", "3"] {
+            let raw = scene.old.raw_control_panel("deploy.Letter", id).await.expect("it is there");
+            let reason = raw.reason().await.expect("the store works");
+            let text = "message `Letter` is stored in version 2, which this replica does not read; due at ";
+            assert!(reason.starts_with(text), "{reason}");
+            assert_eq!(raw.stored().journal, None, "it is no dead letter");
+        }
+        first.kill();
+        let second = scene.start(NEW);
+        for id in ["2", "3"] {
+            let got = format!("new {id} got hello (urgent: true)");
+            assert_eq!(new::letter::completion(&scene.new, id).await.expect("it succeeds"), got);
+        }
+        let known = old::Letter { text: "late".to_owned() };
+        old::letter::send(&scene.old, "4", known).await.expect("it is stored");
+        assert_eq!(new::letter::completion(&scene.new, "4").await.expect("it succeeds"), "new 4 got late (urgent: false)");
+        assert_eq!(scene.run_by("old", None), BTreeSet::from(["deploy.Letter/1".to_owned()]));
+        second.end();
+        scene.expect_all_respected().await;
+    }
 }
