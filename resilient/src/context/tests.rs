@@ -98,7 +98,7 @@ async fn the_signal_is_seen_by_waiting_and_by_asking() {
 #[tokio::test(start_paused = true)]
 async fn a_detached_context_waits_for_ever() {
     let context = Context::test();
-    let waited = tokio::time::timeout(Duration::from_hours(1), context.shutting_down()).await;
+    let waited = timeout(Duration::from_hours(1), context.shutting_down()).await;
     assert!(waited.is_err());
     Context::test().with_shutdown().shutting_down().await;
 }
