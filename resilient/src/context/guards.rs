@@ -19,8 +19,8 @@ impl Context {
     /// It is [`Scrapbook::at_most_once`](crate::Scrapbook::at_most_once) without a field: what is known of the call is
     /// noted under its name, which stays the same from run to run and is used once in each. A marker is stored
     /// **before** the call, and its result after it. A run that finds the marker alone cannot know whether the call has
-    /// happened, and fails with an [`UnknownOutcome`](crate::UnknownOutcome) that says the name; so does the next run,
-    /// or the next try, after an `Err` of the call. A person resolves it through a
+    /// happened, and fails with an [`UnknownOutcome`](crate::UnknownOutcome) that says the name. An `Err` of
+    /// the call is a failure of that type, too, with the error as its cause. A person resolves it through a
     /// [`ControlPanel`](crate::ControlPanel::resolve_call).
     ///
     /// ```
@@ -49,7 +49,7 @@ impl Context {
     /// Leave the function with `?`.
     /// - [`GuardError::Unknown`], [`GuardError::GivenUp`]: what an earlier run or a person has left under the name.
     /// - [`GuardError::NameTaken`], [`GuardError::Name`]: the name; the call was not made.
-    /// - [`GuardError::Call`]: the call failed.
+    /// - [`GuardError::Call`]: the call failed, so that its outcome is unknown from now on.
     /// - [`GuardError::Encode`]: the call was made, and its result cannot be stored, so that later runs do not know it.
     /// - [`GuardError::Decode`]: the result of an earlier run is not what this code expects.
     /// - [`GuardError::Save`]: what is known of the call could not be stored. When it is the marker, the call was not
@@ -75,7 +75,7 @@ impl Context {
             return decode(value, guarded);
         }
         self.store_guard(name, |journal| &mut journal.once, AtMostOnce::Started).await?;
-        let (value, json) = made(guarded, call()).await?;
+        let (value, json) = made(guarded, call(), GuardError::in_doubt).await?;
         self.store_guard(name, |journal| &mut journal.once, AtMostOnce::Done(json)).await?;
         Ok(value)
     }
@@ -109,7 +109,7 @@ impl Context {
         if let Some(AtLeastOnce::Done(value)) = stored {
             return decode(&value, guarded);
         }
-        let (value, json) = made(guarded, call()).await?;
+        let (value, json) = made(guarded, call(), GuardError::call).await?;
         self.store_guard(name, |journal| &mut journal.at_least_once, AtLeastOnce::Done(json)).await?;
         Ok(value)
     }
@@ -150,13 +150,14 @@ impl Context {
 async fn made<T: Serialize, E: Into<BoxError>>(
     guarded: Guarded,
     call: impl Future<Output = Result<T, E>>,
+    failed: fn(Guarded, E) -> GuardError,
 ) -> Result<(T, Json), GuardError> {
     match call.await {
         Ok(value) => match Json::of(&value) {
             Ok(json) => Ok((value, json)),
             Err(source) => Err(GuardError::Encode { guarded, source }),
         },
-        Err(error) => Err(GuardError::call(guarded, error)),
+        Err(error) => Err(failed(guarded, error)),
     }
 }
 

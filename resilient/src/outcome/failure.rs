@@ -116,11 +116,12 @@ impl<E: Into<BoxError> + Send + 'static> IntoFailure for E {
     }
 }
 
-/// The outcome that a chain of causes has a word for; of several the outermost counts.
+/// The outcome that a chain of causes has a word for: to wait counts before a call in doubt, then the outermost.
 pub(super) fn meant<'a>(chain: impl Iterator<Item = &'a (dyn StdError + 'static)>) -> Option<RawOutcome> {
     let chain: Vec<&'a (dyn StdError + 'static)> = chain.collect();
     let in_doubt = |error| unknown(error).map(|unknown| RawOutcome::Failed(in_doubt(unknown, &chain)));
-    chain.iter().find_map(|&error| waiting(error).or_else(|| in_doubt(error)))
+    let waits = chain.iter().find_map(|&error| waiting(error));
+    waits.or_else(|| chain.iter().find_map(|&error| in_doubt(error)))
 }
 
 /// The unknown outcome that this very error is.

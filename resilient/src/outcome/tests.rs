@@ -93,6 +93,16 @@ fn an_error_of_a_guarded_call_keeps_what_it_means() {
 }
 
 #[test]
+fn an_error_of_a_call_that_must_not_happen_twice_is_an_unknown_outcome_with_its_cause() {
+    let in_doubt = |error| GuardError::in_doubt(Guarded::Field("label"), error);
+    assert_eq!(in_doubt(BoxError::from(Postpone::for_(HOUR))).into_outcome(), postponed());
+    let failed = failure(in_doubt(Error::msg("no paper").into()).into_outcome());
+    assert_eq!(failed.type_name, UnknownOutcome::FAILURE);
+    assert!(failed.message.starts_with("the outcome of `label` is unknown"), "{failed}");
+    assert_eq!(failed.sources, ["the call of `label` failed", "no paper"]);
+}
+
+#[test]
 fn a_failure_keeps_the_type_the_text_and_the_causes() {
     let cause = "x".parse::<u32>().unwrap_err();
     let failed = failure(Error::from(Wrapped(cause.into())).into_outcome());

@@ -20,8 +20,8 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// resolves it through a [`ControlPanel`](crate::ControlPanel::resolve).
     ///
     /// An `Err` of the call leaves the field `Started`, for a call that answers with an error may have happened all the
-    /// same: the next run, or the next try, ends with `UnknownOutcome`. Code that knows that nothing has happened
-    /// sets the field back itself.
+    /// same: the failure is an unknown outcome, too, with the error as its cause, and is not tried again. Code that knows
+    /// that nothing has happened sets the field back itself.
     ///
     /// ```
     /// use resilient::prelude::*;
@@ -63,7 +63,7 @@ impl<S: ScrapbookState> Scrapbook<S> {
     ///
     /// Leave the function with `?`.
     /// - [`GuardError::Unknown`], [`GuardError::GivenUp`]: what an earlier run or a person has left in the field.
-    /// - [`GuardError::Call`]: the call failed.
+    /// - [`GuardError::Call`]: the call failed, so that its outcome is unknown from now on.
     /// - [`GuardError::Save`]: the field could not be saved. It then says again what is stored: when it is the marker
     ///   that was not saved, the call was not made.
     ///
@@ -85,7 +85,7 @@ impl<S: ScrapbookState> Scrapbook<S> {
             return Ok(value.clone());
         }
         self.save_guard(&guard, AtMostOnce::Started).await?;
-        let value = call().await.map_err(|error| GuardError::call(guarded, error))?;
+        let value = call().await.map_err(|error| GuardError::in_doubt(guarded, error))?;
         self.save_guard(&guard, AtMostOnce::Done(value.clone())).await?;
         Ok(value)
     }
@@ -178,6 +178,8 @@ pub enum GuardError {
         guarded: Guarded,
         /// What it failed with.
         source: BoxError,
+        /// That whether it happened is unknown, for a call that must not happen twice.
+        in_doubt: Option<UnknownOutcome>,
     },
     /// This run has used the name for another call already; none was made.
     #[error("this run has used the name `{name}` for a call already; give each call a name of its own")]
@@ -216,13 +218,20 @@ impl GuardError {
     pub(crate) fn call(guarded: Guarded, error: impl Into<BoxError>) -> Self {
         // Out of its box, so that its text does not stand twice among the causes.
         let (_, source) = Named::open(error.into());
-        Self::Call { guarded, source }
+        Self::Call { guarded, source, in_doubt: None }
+    }
+
+    /// The call failed, and must not be made again: a lost answer and a refusal look alike.
+    pub(crate) fn in_doubt(guarded: Guarded, error: impl Into<BoxError>) -> Self {
+        let (_, source) = Named::open(error.into());
+        Self::Call { in_doubt: Some(UnknownOutcome { guarded: guarded.clone() }), guarded, source }
     }
 
     /// The unknown outcome that it is, if it is one.
     pub fn unknown_outcome(&self) -> Option<&UnknownOutcome> {
         match self {
             Self::Unknown(unknown) => Some(unknown),
+            Self::Call { in_doubt, .. } => in_doubt.as_ref(),
             _ => None,
         }
     }
