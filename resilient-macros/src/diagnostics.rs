@@ -64,19 +64,36 @@ fn is_near(word: &str, known: &str) -> bool {
         return word == known;
     }
     let same = |pair: &(&char, &char)| pair.0 == pair.1;
+    if word.len() == known.len() && is_swapped(&word, &known) {
+        return true;
+    }
     let start = word.iter().zip(&known).take_while(same).count();
     let end = word.iter().rev().zip(known.iter().rev()).take_while(same).count();
     start + end + 1 >= word.len().max(known.len())
 }
 
+/// Whether two neighbours have changed places.
+fn is_swapped(word: &[char], known: &[char]) -> bool {
+    let mut different = (0..word.len()).filter(|&at| word.get(at) != known.get(at));
+    match (different.next(), different.next(), different.next()) {
+        (Some(first), Some(second), None) => {
+            first + 1 == second
+                && word.get(first) == known.get(second)
+                && word.get(second) == known.get(first)
+        }
+        _ => false,
+    }
+}
+
 // ---- attributes
 
-pub(crate) fn unknown_key(macro_name: &str, key: &str, known: &[&str]) -> String {
+/// The list has a line of its own: it is long.
+pub(crate) fn unknown_key(list: &str, key: &str, known: &[&str]) -> String {
     let hint = match known.iter().find(|known| is_near(key, known)) {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None => format!("; `#[{macro_name}(…)]` knows {}", listed(known)),
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("`{list}` knows\n{}", listed(known)),
     };
-    format!("unknown argument `{key}`{hint}")
+    format!("unknown argument `{key}`; {hint}")
 }
 
 pub(crate) fn duplicate_key(key: &str) -> String {
@@ -85,6 +102,10 @@ pub(crate) fn duplicate_key(key: &str) -> String {
 
 pub(crate) fn missing_value(key: &str, example: &str) -> String {
     format!("`{key}` needs a value; write `{key} = {example}`")
+}
+
+pub(crate) fn missing_list(key: &str, example: &str) -> String {
+    format!("`{key}` is a list; write `{key}({example})`")
 }
 
 pub(crate) fn wrong_value(key: &str, kind: &str, example: &str) -> String {
@@ -99,8 +120,8 @@ pub(crate) fn missing_comma() -> &'static str {
     "expected `,` before the next argument"
 }
 
-pub(crate) fn positional_type_id(text: &str) -> String {
-    format!("the type id is given by name; write `type_id = {text:?}`")
+pub(crate) fn positional_name(what: &str, key: &str, text: &str) -> String {
+    format!("the {what} is given by name; write `{key} = {text:?}`")
 }
 
 pub(crate) fn positional_value() -> &'static str {
@@ -147,7 +168,45 @@ pub(crate) fn version_too_large(key: &str, limit: u32) -> String {
     format!("`{key}` is at most {limit}; versions count up by one")
 }
 
+// ---- `retry`
+
+pub(crate) fn missing_first_delay() -> &'static str {
+    "`retry` needs the delay before the second run; add `first = \"1s\"`"
+}
+
+pub(crate) fn factor_beside_step() -> &'static str {
+    "`step` cannot be combined with `factor`; a delay grows by one of them, and stays the same without"
+}
+
+pub(crate) fn invalid_duration(text: &str) -> String {
+    format!("invalid duration `{text:?}`; expected for example `\"30s\"`, in one of `ms`, `s`, `m`, `h`, `d`")
+}
+
+pub(crate) fn duration_too_long(text: &str, days: u64) -> String {
+    format!("the duration `{text:?}` is longer than 1,000 years; it is at most `\"{days}d\"`")
+}
+
+pub(crate) fn factor_range() -> &'static str {
+    "`factor` is a finite number from 1; delays do not become shorter"
+}
+
+pub(crate) fn jitter_range() -> &'static str {
+    "`jitter` is a number from 0 to 1; it is the part of a delay by which it is shortened at most"
+}
+
+pub(crate) fn max_tries_zero() -> &'static str {
+    "`max_tries` counts from 1; the first run is one of them"
+}
+
+pub(crate) fn max_tries_too_large(limit: u32) -> String {
+    format!("`max_tries` is at most {limit}")
+}
+
 // ---- the function
+
+pub(crate) fn dropped_beside_scrapbook() -> &'static str {
+    "the function takes a scrapbook, so it has dropped none; remove `dropped_scrapbook`, or the scrapbook"
+}
 
 pub(crate) fn not_a_function() -> &'static str {
     "`#[resilient_fn]` can only be applied to an `async fn` with a body"
@@ -276,7 +335,7 @@ pub(crate) fn variant_without_message(example: &str) -> String {
 }
 
 pub(crate) fn message_twice(ty: &str, first: &str) -> String {
-    format!("`{ty}` stands in `{first}` already; each kind of message has one variant")
+    format!("`{ty}` is held by the variant `{first}` already; each kind of message has one variant")
 }
 
 pub(crate) fn message_name_twice() -> &'static str {

@@ -4,7 +4,6 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 
-pub(crate) const RESILIENT_FN: &str = "resilient_fn";
 pub(crate) const SCRAPBOOK: &str = "scrapbook";
 pub(crate) const VERSIONED: &str = "versioned";
 pub(crate) const MESSAGE: &str = "message";
@@ -14,9 +13,20 @@ pub(crate) const TYPE_ID: &str = "type_id";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const HANDLE: &str = "handle";
 pub(crate) const REGISTER: &str = "register";
+pub(crate) const RETRY: &str = "retry";
+pub(crate) const DROPPED_SCRAPBOOK: &str = "dropped_scrapbook";
 pub(crate) const CRATE: &str = "crate";
 pub(crate) const OLDEST: &str = "oldest";
 pub(crate) const NAME: &str = "name";
+
+pub(crate) const FIRST: &str = "first";
+pub(crate) const FACTOR: &str = "factor";
+pub(crate) const STEP: &str = "step";
+pub(crate) const MAX_DELAY: &str = "max_delay";
+pub(crate) const MAX_TRIES: &str = "max_tries";
+pub(crate) const JITTER: &str = "jitter";
+pub(crate) const IN_MEMORY_BELOW: &str = "in_memory_below";
+pub(crate) const ONLY_IF: &str = "only_if";
 
 /// The most bytes of a type id or of the name of a message; the runtime has the same limit.
 pub(crate) const MAX_NAME_BYTES: usize = 200;

@@ -1,7 +1,7 @@
 //! Names by which stored data is found: the type id of a function, the name of a message.
 
 use quote::ToTokens;
-use syn::LitStr;
+use syn::{Lit, LitStr};
 
 use crate::diagnostics::{self, Errors};
 use crate::names;
@@ -9,25 +9,38 @@ use crate::pairs::Value;
 
 /// Which name it is.
 pub(crate) struct Name {
+    /// The argument.
+    key: &'static str,
     /// As it is spoken of.
     what: &'static str,
     /// What it should say.
     says: &'static str,
 }
 
-pub(crate) const TYPE_ID: Name =
-    Name { what: "type id", says: "what the function does, for example `\"OrderProcessor\"`" };
+pub(crate) const TYPE_ID: Name = Name {
+    key: names::TYPE_ID,
+    what: "type id",
+    says: "what the function does, for example `\"OrderProcessor\"`",
+};
 pub(crate) const MESSAGE: Name =
-    Name { what: "name", says: "what the message says, for example `\"FundsReserved\"`" };
+    Name { key: names::NAME, what: "message's name", says: "what it says, for example `\"FundsReserved\"`" };
 
 impl Name {
     /// Reads it; only a literal stays the same when other code changes.
     pub(crate) fn read(&self, errors: &mut Errors, value: Value) -> Option<LitStr> {
         match value {
-            Value::Lit(syn::Lit::Str(text)) => return Some(text),
+            Value::Lit(Lit::Str(text)) => return Some(text),
             other => errors.at(other, diagnostics::name_not_literal(self.what)),
         }
         None
+    }
+
+    /// What is said about a literal without an argument's name: a text is meant as this one.
+    pub(crate) fn positional(&self, literal: &Lit) -> String {
+        match literal {
+            Lit::Str(text) => diagnostics::positional_name(self.what, self.key, &text.value()),
+            _ => diagnostics::positional_value().to_owned(),
+        }
     }
 
     /// The rule for its length.

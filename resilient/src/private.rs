@@ -1,10 +1,14 @@
 //! Not public API: what generated code names. It may change with every release.
 
+use std::fmt;
+use std::pin::Pin;
+
 pub use crate::backoff::seed_jitter;
 pub use crate::codec::EncodeError;
+pub use crate::middleware::Retry;
 pub use crate::outcome::{ErrorProbe, PlainError, ReturnProbe, Returns, ReturnsFallback};
 pub use crate::payload::Payload;
-pub use crate::registry::arg::{Arg, Env, Join, Kind, Lend, Without, accept};
+pub use crate::registry::arg::{Arg, Env, Join, Kind, Lend, Without, accept, accept_dropped};
 pub use crate::registry::function::{Finished, Registration, ResilientFn, RunFuture};
 pub use crate::registry::requirements::Requirements;
 pub use crate::version::{
@@ -60,18 +64,34 @@ macro_rules! __versions {
 }
 pub use crate::__versions as versions;
 
-/// The stored name of what stands in a variant of an enum of messages.
-pub const fn message_name<M: Message>() -> &'static str {
-    M::NAME
+/// What stands in one variant of an enum of messages. It asks nothing of the message's type: [`message_kind`] does, once.
+pub struct MessageKind<M, E> {
+    /// The stored name.
+    pub name: &'static str,
+    variant: fn(M) -> E,
+    decode: fn(&Payload) -> Result<M, DecodeError>,
 }
 
-/// Reads what stands in a variant of an enum of messages.
-///
-/// # Errors
-///
-/// See [`DecodeError`].
-pub fn decode_message<M: Message>(payload: &Payload) -> Result<M, DecodeError> {
-    <M as Versioned>::decode(payload)
+/// The kind of messages that a variant holds.
+pub const fn message_kind<M: Message, E>(variant: fn(M) -> E) -> MessageKind<M, E> {
+    MessageKind { name: M::NAME, variant, decode: <M as Versioned>::decode }
+}
+
+impl<M, E> MessageKind<M, E> {
+    /// Reads a message of this kind.
+    ///
+    /// # Errors
+    ///
+    /// See [`DecodeError`].
+    pub fn decode(&self, payload: &Payload) -> Result<E, DecodeError> {
+        (self.decode)(payload).map(self.variant)
+    }
+}
+
+impl<M, E> fmt::Debug for MessageKind<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageKind").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Whether one of these names is this one; at compile time, where `==` of texts is not to be had.
@@ -94,6 +114,14 @@ const fn is_same(left: &[u8], right: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// A message on its way to the store.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Send + 'a>>;
+
+/// Stores a message for an instance.
+pub fn send<F: ResilientFn>(runtime: &Runtime, id: InstanceId, message: Outgoing) -> Sending<'_> {
+    Box::pin(runtime.send::<F>(id, message))
 }
 
 /// Puts one run into a box.

@@ -5,11 +5,13 @@
 
 pub mod between;
 pub mod chores;
+pub mod deployments;
 mod eventually;
 mod every_store;
 pub mod faults;
 pub mod held;
 pub mod orders;
+pub mod process;
 mod report;
 pub mod servers;
 mod stores;

@@ -1,13 +1,12 @@
 //! Real processes, killed and stopped by signals, on every store that processes can share.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use resilient::prelude::*;
 use resilient::{Filter, Store, StoredFunction};
 use resilient_tests::chores::{LEASE, Log, Task, builder, chore};
 use resilient_tests::orders::Charge;
+use resilient_tests::process::Process;
 use resilient_tests::{Kind, TestStore, eventually, on_every_store};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -16,57 +15,6 @@ use uuid::Uuid;
 const SOON: Duration = Duration::from_secs(40);
 /// How late a takeover may be on a machine that does other things, too.
 const SLACK: Duration = Duration::from_secs(8);
-
-/// A process that does chores; it is killed with the answer.
-struct Process(Child);
-
-impl Process {
-    /// Starts one and waits until it works.
-    fn start(store: &TestStore, log: &Log) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chores"));
-        command
-            .arg(store.url().expect("processes share a store by its URL"))
-            .arg(store.prefix())
-            .arg(log.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the program was built with this test");
-        let output = child.stdout.take().expect("its output is a pipe");
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("it says something");
-        assert_eq!(line, "ready\n");
-        Self(child)
-    }
-
-    fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// As `kill -9`.
-    fn kill(&mut self) {
-        self.0.kill().expect("it was there");
-        self.0.wait().expect("it ends");
-    }
-
-    /// As `kill -STOP` and `kill -CONT`.
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").arg(signal).arg(self.id().to_string()).status();
-        assert!(status.expect("there is a `kill`").success());
-    }
-
-    /// Asks it to end, and waits for that.
-    fn end(mut self) {
-        drop(self.0.stdin.take());
-        assert!(self.0.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Most are gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A store, a log, and a client that does no chores itself.
 struct Scene {
@@ -83,7 +31,7 @@ impl Scene {
     }
 
     fn start(&self) -> Process {
-        Process::start(&self.store, &self.log)
+        Process::start(env!("CARGO_BIN_EXE_chores"), &self.store, &self.log)
     }
 
     async fn schedule(&self, count: usize, task: Task) {
@@ -216,7 +164,7 @@ on_every_store! {
         let respawn = async {
             loop {
                 let last: &mut Process = processes.last_mut().expect("one was started");
-                if last.0.try_wait().expect("it is a child").is_some() {
+                if last.has_ended() {
                     processes.push(scene.start());
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -4,9 +4,10 @@ use syn::{DeriveInput, Lit, Meta, Path};
 
 use crate::diagnostics::{self, Errors};
 use crate::names;
-use crate::pairs::{self, Key, Seen};
+use crate::pairs::{self, Form, Key, Seen};
 
 const CRATE: Key = Key { name: names::CRATE, kind: "a path", example: "::resilient" };
+const FORM: Form = Form { positional, example, lists: &[] };
 
 /// Reads all attributes: where the runtime's crate is.
 pub(crate) fn parse(errors: &mut Errors, input: &DeriveInput) -> Option<Path> {
@@ -17,7 +18,7 @@ pub(crate) fn parse(errors: &mut Errors, input: &DeriveInput) -> Option<Path> {
             errors.at(&found.meta, diagnostics::not_a_list(names::MESSAGES, "crate = ::resilient"));
             continue;
         };
-        for pair in pairs::parse(errors, list.tokens.clone(), positional, example) {
+        for pair in pairs::parse(errors, list.tokens.clone(), &FORM) {
             let name = pair.key.to_string();
             if !seen.is_first(errors, &pair.key) {
                 continue;
@@ -25,7 +26,7 @@ pub(crate) fn parse(errors: &mut Errors, input: &DeriveInput) -> Option<Path> {
             if name == names::CRATE {
                 krate = pair.value.path(errors, &CRATE);
             } else {
-                errors.at(&pair.key, diagnostics::unknown_key(names::MESSAGES, &name, &[names::CRATE]));
+                errors.at(&pair.key, diagnostics::unknown_key("#[messages(…)]", &name, &[names::CRATE]));
             }
         }
     }

@@ -46,10 +46,12 @@ fn check_generic_messages(errors: &mut Errors, kinds: &Kinds<'_>) {
 fn check_variant_without_message(errors: &mut Errors, kinds: &Kinds<'_>) {
     for variant in kinds.variants().filter(|variant| model::message(variant).is_none()) {
         let name = &variant.ident;
-        let example = diagnostics::variant_without_message(&format!("{name}({name})"));
+        let first = variant.fields.iter().next();
+        let message = first.map_or_else(|| name.to_string(), |field| names::written(&field.ty));
+        let message = diagnostics::variant_without_message(&format!("{name}({message})"));
         match &variant.fields {
-            Fields::Unit => errors.at(name, example),
-            fields => errors.at(fields, example),
+            Fields::Unit => errors.at(name, message),
+            fields => errors.at(fields, message),
         }
     }
 }

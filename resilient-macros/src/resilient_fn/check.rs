@@ -5,6 +5,7 @@ use syn::{FnArg, GenericParam, ReturnType, Type, TypeImplTrait};
 
 use super::args::TypeId;
 use super::model::{self, Function, Look, Taken};
+use super::retry;
 use crate::diagnostics::{self, Errors};
 use crate::names;
 use crate::stored;
@@ -16,6 +17,11 @@ pub(crate) fn check_surroundings(errors: &mut Errors, function: &Function) {
     check_type_id_length(errors, function);
     check_type_id_characters(errors, function);
     check_version_range(errors, function);
+    check_dropped_scrapbook_range(errors, function);
+    check_dropped_beside_scrapbook(errors, function);
+    if let Some(retry) = &function.args.retry {
+        retry::check(errors, retry);
+    }
     check_missing_async(errors, function);
     check_foreign_abi(errors, function);
 }
@@ -58,6 +64,22 @@ fn check_type_id_characters(errors: &mut Errors, function: &Function) {
 fn check_version_range(errors: &mut Errors, function: &Function) {
     if let Some(version) = &function.args.version {
         version.check_range(errors, names::VERSION);
+    }
+}
+
+fn check_dropped_scrapbook_range(errors: &mut Errors, function: &Function) {
+    if let Some(dropped) = &function.args.dropped_scrapbook {
+        dropped.check_range(errors, names::DROPPED_SCRAPBOOK);
+    }
+}
+
+/// A scrapbook behind an alias is found by the argument traits.
+fn check_dropped_beside_scrapbook(errors: &mut Errors, function: &Function) {
+    let is_scrapbook = |ty: &Type| matches!(model::look(ty), (Look::Scrapbook, ..));
+    if let Some(dropped) = &function.args.dropped_scrapbook
+        && function.inputs().any(is_scrapbook)
+    {
+        errors.at(&dropped.literal, diagnostics::dropped_beside_scrapbook());
     }
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod expand;
 mod model;
+mod retry;
 
 use proc_macro2::TokenStream;
 use quote::quote;

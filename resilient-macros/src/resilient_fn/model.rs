@@ -64,6 +64,11 @@ impl Function {
         self.args.version.as_ref().map_or(1, Version::number)
     }
 
+    /// The newest version of a scrapbook it does without now; 0 when there never was one.
+    pub(crate) fn dropped_scrapbook(&self) -> u32 {
+        self.args.dropped_scrapbook.as_ref().map_or(0, Version::number)
+    }
+
     /// The type id; empty when there is none, which has been reported.
     pub(crate) fn type_id(&self) -> String {
         match &self.args.type_id {

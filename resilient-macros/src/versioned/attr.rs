@@ -5,7 +5,7 @@ use syn::{DeriveInput, Ident, Lit, LitStr, Meta, Path};
 use super::model::Role;
 use crate::diagnostics::{self, Errors};
 use crate::names;
-use crate::pairs::{self, Key, Pair, Seen, Version};
+use crate::pairs::{self, Form, Key, Pair, Seen, Version};
 use crate::stored;
 
 /// The arguments that could be read.
@@ -32,18 +32,21 @@ const VERSION: Key = Key { name: names::VERSION, kind: "a number", example: "2" 
 const OLDEST: Key = Key { name: names::OLDEST, kind: "a number", example: "2" };
 const EARLIER: Key = Key { name: "v1", kind: "the type as it was in that version", example: "BookV1" };
 const CRATE: Key = Key { name: names::CRATE, kind: "a path", example: "::resilient" };
+const FORM: Form = Form { positional, example, lists: &[] };
+const MESSAGE_FORM: Form = Form { positional: |literal| stored::MESSAGE.positional(literal), ..FORM };
 
 /// Reads all arguments of all attributes; what is wrong with one does not hide the others.
 pub(crate) fn parse(errors: &mut Errors, role: Role, input: &DeriveInput) -> Attr {
     let before = errors.count();
     let mut attr = Attr::default();
     let mut seen = Seen::default();
+    let form = if role == Role::Message { &MESSAGE_FORM } else { &FORM };
     for found in input.attrs.iter().filter(|found| found.path().is_ident(role.attribute())) {
         let Meta::List(list) = &found.meta else {
-            errors.at(&found.meta, diagnostics::not_a_list(role.attribute(), "version = 1"));
+            errors.at(&found.meta, diagnostics::not_a_list(role.attribute(), role.example()));
             continue;
         };
-        for pair in pairs::parse(errors, list.tokens.clone(), positional, example) {
+        for pair in pairs::parse(errors, list.tokens.clone(), form) {
             if seen.is_first(errors, &pair.key) {
                 attr.take(errors, role, pair);
             }
@@ -64,7 +67,8 @@ impl Attr {
             names::CRATE => self.krate = value.path(errors, &CRATE),
             _ => {
                 let Some(version) = names::version_of_key(&name) else {
-                    errors.at(&key, diagnostics::unknown_key(role.attribute(), &name, role.keys()));
+                    let written = format!("#[{}(…)]", role.attribute());
+                    errors.at(&key, diagnostics::unknown_key(&written, &name, role.keys()));
                     return;
                 };
                 let ty = value.path(errors, &EARLIER);

@@ -131,10 +131,12 @@ fn expand_impl(ident: &Ident, version: u32, oldest: u32, body: &TokenStream) -> 
 /// ```
 fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStream {
     let version = data.version();
+    // With the hygiene of this macro wherever it stands: a type may come from one of the user's.
+    let payload = quote!(__payload);
     let earlier = steps.iter().filter(|step| step.version != version).map(|step| {
         let Step { version, variant, ty } = step;
         quote_spanned! {ty.span()=>
-            #version => #versions::#variant(__decode_exact::<#ty>(__payload)?).upgrade(),
+            #version => #versions::#variant(__decode_exact::<#ty>(#payload)?).upgrade(),
         }
     });
     let body = quote! {
@@ -228,8 +230,9 @@ fn expand_upgrade(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStr
 
 fn expand_step(stored: u32, pair: &[Step], newest: &Ident) -> TokenStream {
     let [Step { ty: from, .. }, Step { ty: to, .. }] = pair else { return TokenStream::new() };
+    let value = quote!(__value);
     quote_spanned! {to.span()=>
-        let __value = __upgrade_step::<#newest, #from, #to>(#stored, __value)?;
+        let #value = __upgrade_step::<#newest, #from, #to>(#stored, #value)?;
     }
 }
 

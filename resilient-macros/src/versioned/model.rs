@@ -27,6 +27,14 @@ impl Role {
         }
     }
 
+    /// What may stand in its attribute.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Message => "name = \"FundsReserved\"",
+            Self::Scrapbook | Self::Versioned => "version = 1",
+        }
+    }
+
     /// The arguments of its attribute.
     pub(crate) fn keys(self) -> &'static [&'static str] {
         const KEYS: &[&str] = &[names::NAME, names::VERSION, "v1", "v2", names::OLDEST, names::CRATE];

@@ -254,6 +254,20 @@ impl Verdict for NotByRef where for<'a> Context: ContextByRef<'a> {}
 /// The one place that asks for the verdict, so that a near miss is one error.
 pub fn accept<V: Verdict>() {}
 
+/// The one place that asks whether an argument of a function that has dropped its scrapbook brings none.
+pub fn accept_dropped<K: BringsNone>() {}
+
+/// Brings no scrapbook.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the function takes a scrapbook, so it has dropped none",
+    label = "the scrapbook",
+    note = "remove `dropped_scrapbook`, or the scrapbook"
+)]
+pub trait BringsNone {}
+
+impl BringsNone for Without {}
+
 /// Never holds.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

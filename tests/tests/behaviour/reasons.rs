@@ -2,7 +2,7 @@
 
 use resilient::prelude::*;
 use resilient::{Filter, InMemoryStore, Payload, Store};
-use resilient_tests::{TestStore, on_every_store};
+use resilient_tests::on_every_store;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{

@@ -48,7 +48,7 @@ mod with {
 mod dropped {
     use super::*;
 
-    #[resilient_fn(type_id = "Grown", register = false)]
+    #[resilient_fn(type_id = "Grown", dropped_scrapbook = 1, register = false)]
     pub(super) async fn work(number: u32, probe: Dep<Probe>) -> String {
         probe.note(format!("{number} dropped"));
         probe.begin();

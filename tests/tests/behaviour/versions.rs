@@ -36,6 +36,16 @@ mod yesterday {
         probe.gate().await;
         Ok(format!("old {} in {}", order.total, book.steps))
     }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Receipt {
+        pub(super) total: u32,
+    }
+
+    #[resilient_fn(type_id = "Receipt", register = false)]
+    pub(super) async fn receipt(total: u32) -> Receipt {
+        Receipt { total }
+    }
 }
 
 /// The code of today: it reads what the code of yesterday wrote.
@@ -80,15 +90,34 @@ mod today {
         probe.gate().await;
         Ok(format!("new {} {} in {:?}", order.total, order.currency, book.done))
     }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Versioned)]
+    #[versioned(version = 2, v1 = yesterday::Receipt)]
+    pub(super) struct Receipt {
+        pub(super) totals: Vec<u32>,
+    }
+
+    impl From<yesterday::Receipt> for Receipt {
+        fn from(receipt: yesterday::Receipt) -> Self {
+            Self { totals: vec![receipt.total] }
+        }
+    }
+
+    #[resilient_fn(type_id = "Receipt", register = false)]
+    pub(super) async fn receipt(total: u32) -> Receipt {
+        Receipt { totals: vec![total, total] }
+    }
 }
 
 async fn old(store: &TestStore, probe: &Probe) -> Runtime {
-    let old = builder(store.another().await, probe).register::<yesterday::process>();
+    let old = builder(store.another().await, probe)
+        .register::<yesterday::process>()
+        .register::<yesterday::receipt>();
     old.start().await.expect("it starts")
 }
 
 async fn new(store: &TestStore, probe: &Probe) -> Runtime {
-    let new = builder(store.another().await, probe).register::<today::process>();
+    let new = builder(store.another().await, probe).register::<today::process>().register::<today::receipt>();
     new.start().await.expect("it starts")
 }
 
@@ -176,6 +205,22 @@ on_every_store! {
         assert_newer(yesterday::process::control_panel(&before, "1").await, "scrapbook");
         let after = new(&store, &probe).await;
         assert_eq!(today::process::completion(&after, "1").await.expect("it succeeds"), "new 5 EUR in [100, 100]");
+    }
+
+    /// It is stored once and read by both; what old code cannot read, it says so and leaves as it is.
+    async fn a_result_gets_another_version(store: TestStore) {
+        let probe = Probe::default();
+        let (before, after) = (old(&store, &probe).await, new(&store, &probe).await);
+        yesterday::receipt::invoke(&before, "1", 5).await.expect("it succeeds");
+        let receipt = today::receipt::invoke(&after, "1", 5).await.expect("it is upgraded");
+        assert_eq!(receipt, today::Receipt { totals: vec![5] });
+        today::receipt::invoke(&after, "2", 5).await.expect("it succeeds");
+        let row = stored(&store, "Receipt", "2").await;
+        assert_newer(yesterday::receipt::invoke(&before, "2", 5).await, "result");
+        assert_newer(yesterday::receipt::completion(&before, "2").await, "result");
+        let panel = yesterday::receipt::control_panel(&before, "2").await.expect("it opens");
+        assert_newer(panel.result(), "result");
+        assert_eq!(stored(&store, "Receipt", "2").await, row);
     }
 
     /// Old code under a newer type id: an upgrade that refuses is a failure that says which step.

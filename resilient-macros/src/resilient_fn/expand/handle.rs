@@ -48,7 +48,6 @@ fn methods(types: &Types) -> Vec<Method> {
     let param = || argument("param", quote_spanned!(types.param_alias.span()=> #ty));
     let time = argument("time", quote!(::std::time::SystemTime));
     let delay = argument("delay", quote!(::core::time::Duration));
-    let message = argument("message", quote!(impl ::core::convert::Into<__resilient::Outgoing>));
     let outgoing = quote!(impl ::core::iter::IntoIterator<Item = __resilient::Outgoing>);
     let messages = || argument("messages", outgoing.clone());
     let output = || quote!(<Self as __resilient::ResilientFn>::Output);
@@ -61,7 +60,6 @@ fn methods(types: &Types) -> Vec<Method> {
         method("schedule_with", docs::SCHEDULE_WITH, vec![param(), messages()], quote!(())),
         method("schedule_at", docs::SCHEDULE_AT, vec![param(), time], quote!(())),
         method("schedule_in", docs::SCHEDULE_IN, vec![param(), delay], quote!(())),
-        method("send", docs::SEND, vec![message], quote!(())),
         method("send_all", docs::SEND_ALL, vec![messages()], quote!(())),
         method("reinvoke", docs::REINVOKE, Vec::new(), output()),
         method("control_panel", docs::CONTROL_PANEL, Vec::new(), panel),
@@ -83,7 +81,6 @@ mod docs {
         "Like `schedule`, with messages that are there when the instance begins.";
     pub(super) const SCHEDULE_AT: &str = "Stores the instance `id`, to be run at this time.";
     pub(super) const SCHEDULE_IN: &str = "Stores the instance `id`, to be run after this long.";
-    pub(super) const SEND: &str = "Stores a message for an instance, and wakes it when it waits for one.";
     pub(super) const SEND_ALL: &str = "Stores messages for an instance, all of them or none, in this order.";
     pub(super) const REINVOKE: &str = "Runs an instance again that has ended or waits.";
     pub(super) const CONTROL_PANEL: &str =
@@ -92,9 +89,28 @@ mod docs {
         "Waits for the result of an instance that was started elsewhere, through all postponements.";
 }
 
+/// The message is taken before the future is made, whose type then says nothing of it: what is no message is one error.
+fn expand_send() -> TokenStream {
+    quote! {
+        /// Stores a message for an instance, and wakes it when it waits for one.
+        ///
+        /// # Errors
+        ///
+        /// The error says why the message cannot be stored, or that the store cannot be reached.
+        pub fn send<'__runtime>(
+            runtime: &'__runtime __resilient::Runtime,
+            id: impl ::core::convert::Into<__resilient::InstanceId>,
+            message: impl ::core::convert::Into<__resilient::Outgoing>,
+        ) -> __resilient::Sending<'__runtime> {
+            __resilient::send::<Self>(runtime, id.into(), message.into())
+        }
+    }
+}
+
 pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream {
     let (type_id, version, handle) = (function.type_id(), function.version(), function.handle());
     let methods = methods(types).into_iter().map(expand_method);
+    let send = expand_send();
     quote! {
         #[automatically_derived]
         impl #handle {
@@ -103,6 +119,7 @@ pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream 
             /// The version of the function.
             pub const VERSION: u32 = #version;
             #(#methods)*
+            #send
         }
     }
 }

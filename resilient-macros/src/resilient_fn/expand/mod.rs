@@ -27,6 +27,7 @@ use quote::{quote, quote_spanned};
 use self::handle::{expand_handle, expand_handles};
 use self::types::{Argument, Types, expand_aliases};
 use super::model::Function;
+use super::retry;
 use crate::names;
 
 /// The function and everything that is added to it.
@@ -45,6 +46,8 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
 /// The same, for a function with mistakes that its callers need not know of: they compile, and nothing finds it.
 pub(crate) fn expand_unregistered(mut function: Function) -> TokenStream {
     function.args.register = false;
+    function.args.retry = None;
+    function.args.dropped_scrapbook = None;
     expand(&function)
 }
 
@@ -67,7 +70,7 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
         .then(|| quote!(#[allow(deprecated, reason = "the warning is for the function's callers")]));
     let imports = expand_imports();
     let aliases = expand_aliases(types);
-    let requires = expand_requires(types);
+    let requires = expand_requires(function, types);
     let run = expand_run(function, types);
     let registration = expand_registration(function, types);
     let resilient_fn = expand_resilient_fn(function, types);
@@ -102,7 +105,7 @@ fn expand_imports() -> TokenStream {
             Kind as __AsKind, Lend as _, Output as __AsOutput, Param as __AsParam, PlainError as _,
             ReturnProbe as __ReturnProbe, Returns as __AsReturns, ReturnsFallback as _,
             UnversionedFallback as _, VersionProbe as __VersionProbe, Without as __Without,
-            accept as __accept, assert_send as __assert_send,
+            accept as __accept, accept_dropped as __accept_dropped, assert_send as __assert_send,
         };
     }
 }
@@ -110,12 +113,16 @@ fn expand_imports() -> TokenStream {
 /// ```text
 /// fn __requires(__requirements: &mut Requirements) { accept::<…>(); <__Arg0 as Arg>::requires(__requirements); … }
 /// ```
-fn expand_requires(types: &Types) -> TokenStream {
+fn expand_requires(function: &Function, types: &Types) -> TokenStream {
+    let has_dropped = function.args.dropped_scrapbook.is_some();
     let requirements = quote!(__requirements);
     let name = if types.arguments.is_empty() { quote!(_) } else { requirements.clone() };
     let calls = types.arguments.iter().map(|Argument { alias, .. }| {
+        let dropped = has_dropped
+            .then(|| quote_spanned!(alias.span()=> __accept_dropped::<<#alias as __AsArg>::Kind>();));
         quote_spanned! {alias.span()=>
             __accept::<<#alias as __AsArg>::Verdict>();
+            #dropped
             <#alias as __AsArg>::requires(#requirements);
         }
     });
@@ -190,6 +197,12 @@ fn expand_registration(function: &Function, types: &Types) -> TokenStream {
     let as_param = types.as_param();
     let param = quote_spanned!(types.param_alias.span()=> #as_param::VERSIONS);
     let scrapbook = types.kinds("VERSIONS");
+    let dropped_scrapbook = function.dropped_scrapbook();
+    let retry = function.args.retry.as_ref().map(retry::expand);
+    let retry = retry.map_or_else(
+        || quote!(::core::option::Option::None),
+        |retry| quote!(::core::option::Option::Some(#retry)),
+    );
     quote! {
         const fn __registration() -> __resilient::Registration {
             __resilient::Registration {
@@ -200,8 +213,8 @@ fn expand_registration(function: &Function, types: &Types) -> TokenStream {
                 line: ::core::line!(),
                 param: #param,
                 scrapbook: #scrapbook,
-                dropped_scrapbook: 0,
-                retry: ::core::option::Option::None,
+                dropped_scrapbook: #dropped_scrapbook,
+                retry: #retry,
                 requires: __requires,
                 run: __run,
             }

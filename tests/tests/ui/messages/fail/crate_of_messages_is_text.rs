@@ -1,0 +1,17 @@
+use resilient::{Message, Messages};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Message)]
+struct Reserved;
+
+#[derive(Serialize, Deserialize, Message)]
+struct Declined;
+
+#[derive(Messages)]
+#[messages(crate = "resilient")]
+enum Reply {
+    Reserved(Reserved),
+    Declined(Declined),
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use resilient::Messages;
+
+#[derive(Messages)]
+enum Reply<T> {
+    Told(T),
+}
+
+fn main() {}

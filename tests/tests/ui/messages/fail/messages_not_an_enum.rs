@@ -1,0 +1,8 @@
+use resilient::Messages;
+
+#[derive(Messages)]
+struct Reply {
+    text: String,
+}
+
+fn main() {}

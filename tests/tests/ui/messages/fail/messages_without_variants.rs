@@ -1,0 +1,6 @@
+use resilient::Messages;
+
+#[derive(Messages)]
+enum Reply {}
+
+fn main() {}

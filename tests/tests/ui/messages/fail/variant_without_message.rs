@@ -1,0 +1,16 @@
+use resilient::{Message, Messages};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Message)]
+struct Reserved;
+
+#[derive(Serialize, Deserialize, Message)]
+struct Declined;
+
+#[derive(Messages)]
+enum Reply {
+    Reserved(Reserved),
+    Nothing,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use resilient::resilient_fn;
+
+#[resilient_fn(type_id = "Order", retry(first = "1s", jitter = 10))]
+async fn order(_: ()) {}
+
+fn main() {}

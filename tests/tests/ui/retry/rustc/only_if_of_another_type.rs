@@ -1,0 +1,10 @@
+use resilient::resilient_fn;
+
+fn is_transient(text: &str) -> bool {
+    text.is_empty()
+}
+
+#[resilient_fn(type_id = "Order", retry(first = "1s", only_if = is_transient))]
+async fn order(_: ()) {}
+
+fn main() {}
