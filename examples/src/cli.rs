@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use resilient::Status;
 
+use crate::flow::Form;
 use crate::place::quoted;
 
 const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   cargo run --release                          finish what the crash left
   cargo run --release -- list --status failed  what waits for a person
   cargo run --release -- repair MK-0042 --shipped
+  cargo run --release -- --messages            commands and messages instead of calls
   cargo run --release -- --store postgres://user@127.0.0.1/shop";
 
 /// Processes orders that survive any crash: reserve the money, ship at most once, capture, confirm by email
@@ -21,6 +23,10 @@ Examples:
 /// Payment provider, logistics and email run as HTTP services in a process of their own, are slow, fail now and
 /// then, and write every call to a ledger. At the end the database is compared with that ledger. Kill the demo
 /// whenever you like and start it again; start it twice on one database and the two share the work.
+///
+/// With --messages the services get commands, and each answers with a message to the order when it has done its
+/// part. An order that waits for one is put away and uses no memory; logistics, which now and then never answers,
+/// has a deadline. Every order is processed once, in the form it was begun in.
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment, name = "resilient-examples", after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -54,6 +60,10 @@ pub(crate) struct RunArgs {
     /// How many orders, from the first; more than the file has go round again [default: all of the file, 200]
     #[arg(long, value_name = "N")]
     pub(crate) orders: Option<usize>,
+
+    /// Begin new orders in the form in which payment, logistics and email answer by message
+    #[arg(long)]
+    pub(crate) messages: bool,
 
     /// How many orders run at once in this process
     #[arg(long, value_name = "N", default_value = "8")]
@@ -110,12 +120,18 @@ pub(crate) struct RepairArgs {
 }
 
 impl RunArgs {
+    /// How new orders are begun.
+    pub(crate) fn form(&self) -> Form {
+        if self.messages { Form::Messages } else { Form::Calls }
+    }
+
     /// The options that ask for the same orders again.
     pub(crate) fn same_orders(&self) -> String {
+        let messages = self.messages.then(|| "--messages".to_owned());
         let orders = self.orders.map(|orders| format!("--orders {orders}"));
         let input =
             self.input.as_ref().map(|input| format!("--input {}", quoted(&input.display().to_string())));
-        orders.into_iter().chain(input).collect::<Vec<_>>().join(" ")
+        messages.into_iter().chain(orders).chain(input).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -136,6 +152,10 @@ pub(crate) struct VerdictArgs {
 pub(crate) struct ServicesArgs {
     #[arg(long)]
     pub(crate) seed: u64,
+
+    /// 0 is any that is free.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
 }
 
 /// The statuses, in the words of the command line.

@@ -1,14 +1,19 @@
 //! `list` and `show`: the tables and the ledger, for a person.
 
 use anyhow::Context as _;
-use resilient::Status;
+use resilient::store::After;
+use resilient::{Status, Store};
 
 use crate::console::say;
+use crate::flow::Form;
 use crate::place::Place;
 use crate::report::{read_ledger, repair_hint};
 use crate::services::ledger;
 use crate::stored::{self, StoredOrder};
 use crate::tables::{money, table, when};
+
+/// An order gets a handful.
+const MOST_MESSAGES: u32 = 100;
 
 /// One line per order.
 pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Result<()> {
@@ -35,7 +40,8 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
 
 fn next_or_why(order: &StoredOrder) -> String {
     let due = order.row.due_at.map(|due| format!("due {}", when(due)));
-    due.or_else(|| order.failure().into_iter().next()).unwrap_or_default()
+    let reason = order.row.reason.clone();
+    due.or_else(|| order.failure().into_iter().next()).or(reason).unwrap_or_default()
 }
 
 /// Everything about one order.
@@ -44,6 +50,9 @@ pub(crate) async fn show(place: &Place, id: &str) -> anyhow::Result<()> {
     let order = stored::order(&*store, id).await?;
     let order = order.with_context(|| no_such_order(place, id))?;
     say(facts(&order));
+    if order.form() == Form::Messages {
+        say(messages(&*store, &order).await?);
+    }
     say(calls(place, id)?);
     if order.status() == Status::Failed {
         say(format_args!("To repair it: {}", repair_hint(place, id, read_ledger(place)?.order(id))));
@@ -70,6 +79,9 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
     if let Some(due) = row.due_at {
         fact("due", &when(due));
     }
+    if let Some(reason) = &row.reason {
+        fact("waits", reason);
+    }
     if let Some(order) = &order.order {
         let products = order.products.iter();
         let products: Vec<_> = products.map(|p| format!("{} × {}", p.quantity, p.name)).collect();
@@ -85,6 +97,18 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
         fact(if depth == 0 { "failure" } else { "because" }, &text);
     }
     table
+}
+
+/// What the services have answered.
+async fn messages(store: &dyn Store, order: &StoredOrder) -> anyhow::Result<comfy_table::Table> {
+    let all = After { id: order.row.id.clone(), position: 0 };
+    let messages = store.messages(&[all], MOST_MESSAGES).await?;
+    let mut table = table();
+    table.set_header(["message", "content", "key", "stored"]);
+    for message in messages.into_iter().flatten() {
+        table.add_row([message.name, message.payload.body, message.key, when(message.sent_at)]);
+    }
+    Ok(table)
 }
 
 /// What the services have in their ledger about the order.

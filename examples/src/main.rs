@@ -1,6 +1,7 @@
 //! The order-processing demo: orders that survive any crash, with services that write down what was really done.
 //!
-//! Read `flow/mod.rs` first: it is all that a user of the framework writes. `run.rs` hands orders over and waits,
+//! Read `flow/mod.rs` first: it is all that a user of the framework writes. `flow/by_message` is the same flow for services
+//! that answer by message, which `services/by_message.rs` are. `run.rs` hands orders over and waits,
 //! `repair.rs` is the operator, `services` are the three companies in a process of their own, and `audit.rs` checks our
 //! tables against their ledger.
 
@@ -54,7 +55,7 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Repair(args)) => repair::repair(&place, &args.order, &args.verdict).await?,
         Some(Command::List { status }) => inspect::list(&place, status.map(Into::into)).await?,
         Some(Command::Show { order }) => inspect::show(&place, &order).await?,
-        Some(Command::Services(args)) => services::process::serve(place.ledger(), args.seed).await?,
+        Some(Command::Services(args)) => services::process::serve(&place, &args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

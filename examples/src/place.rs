@@ -38,6 +38,11 @@ impl Place {
         Ok(Self { url, file, ledger, options: options(args) })
     }
 
+    /// The URL of the database.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn ledger(&self) -> &Path {
         &self.ledger
     }

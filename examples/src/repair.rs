@@ -1,11 +1,12 @@
 //! `repair`: a person decides, through the control panel.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use resilient::prelude::*;
 
 use crate::cli::VerdictArgs;
 use crate::console::say;
-use crate::flow::{WorkStatus, process_order};
+use crate::flow::by_message::process_order_by_message;
+use crate::flow::{Form, OrderScrapbook, WorkStatus, process_order};
 use crate::inspect::no_such_order;
 use crate::place::Place;
 use crate::report::read_ledger;
@@ -14,10 +15,12 @@ use crate::{runtime, stored};
 /// Writes the verdict into the scrapbook and lets the order go on from there, in one step.
 pub(crate) async fn repair(place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()> {
     let store = place.open().await?;
-    let order = stored::order(&*store, id).await?;
-    ensure!(order.is_some(), no_such_order(place, id));
+    let order = stored::order(&*store, id).await?.with_context(|| no_such_order(place, id))?;
     let runtime = runtime::for_tools(store).await?;
-    let repaired = decide(&runtime, place, id, verdict).await;
+    let repaired = match order.form() {
+        Form::Calls => decide::<process_order>(&runtime, place, id, verdict).await,
+        Form::Messages => decide::<process_order_by_message>(&runtime, place, id, verdict).await,
+    };
     runtime.shutdown().await?;
     repaired?;
     say(format_args!(
@@ -39,8 +42,11 @@ fn check_against_ledger(place: &Place, id: &str, verdict: &VerdictArgs) -> anyho
     Ok(())
 }
 
-async fn decide(runtime: &Runtime, place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()> {
-    let mut panel = process_order::control_panel(runtime, id).await?;
+async fn decide<F>(runtime: &Runtime, place: &Place, id: &str, verdict: &VerdictArgs) -> anyhow::Result<()>
+where
+    F: ResilientFn<Scrapbook = OrderScrapbook>,
+{
+    let mut panel = runtime.control_panel::<F>(id).await?;
     ensure!(
         panel.status() == Status::Failed,
         "order `{id}` has status `{}`, and only a failed order waits for a person; see: {}",

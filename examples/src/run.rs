@@ -13,7 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::RunArgs;
 use crate::console::{remark, say};
-use crate::flow::process_order;
+use crate::flow::by_message::process_order_by_message;
+use crate::flow::{Form, process_order};
 use crate::orders::{self, Order};
 use crate::place::Place;
 use crate::progress::Progress;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: &RunArgs, place: &Place) -> anyhow::Result<ExitCod
     let store = place.create().await?;
     let known = known(place, &*store).await?;
     // The services must outlive the orders that are under way, and so the shutdown.
-    let services = ServicesProcess::start(place.ledger(), args.seed).await?;
+    let services = ServicesProcess::start(place, args.seed).await?;
     let client = HttpServices::new(services.address())?;
     let runtime = runtime::for_orders(Arc::clone(&store), client, args.concurrency).await?;
 
@@ -78,8 +79,15 @@ async fn shut_down(runtime: &Runtime, worked: &anyhow::Result<Ended>) -> anyhow:
     }
 }
 
+/// An order that was there before this run.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    status: Status,
+    form: Form,
+}
+
 /// The orders of earlier runs and of other processes.
-async fn known(place: &Place, store: &dyn Store) -> anyhow::Result<HashMap<String, Status>> {
+async fn known(place: &Place, store: &dyn Store) -> anyhow::Result<HashMap<String, Known>> {
     // The ledger first: whoever writes to it has stored the order before.
     let books = read_ledger(place)?;
     let stored = stored::orders(store, None).await?;
@@ -96,30 +104,33 @@ async fn known(place: &Place, store: &dyn Store) -> anyhow::Result<HashMap<Strin
          or begin anew with another --store",
         place.ledger().display()
     );
-    Ok(stored.iter().map(|order| (order.id().to_owned(), order.status())).collect())
+    let known = |order: &stored::StoredOrder| Known { status: order.status(), form: order.form() };
+    Ok(stored.iter().map(|order| (order.id().to_owned(), known(order))).collect())
 }
 
 /// Hands every order over that is not there yet, and waits for all that are not completed.
 async fn work(
     runtime: &Runtime,
     orders: Vec<Order>,
-    known: &HashMap<String, Status>,
+    known: &HashMap<String, Known>,
     args: &RunArgs,
 ) -> anyhow::Result<()> {
     let (done, open): (Vec<_>, Vec<_>) = orders
         .into_iter()
-        .partition(|order| known.get(&order.id).is_some_and(|status| status.is_completed()));
+        .partition(|order| known.get(&order.id).is_some_and(|known| known.status.is_completed()));
     say(inventory(&done, &open, known));
 
     let mut progress = Progress::new(open.len(), !args.no_progress);
-    let open_ids: Vec<String> = open.iter().map(|order| order.id.clone()).collect();
+    let form = |id: &str| known.get(id).map_or(args.form(), |known| known.form);
+    let waiting: Vec<(String, Form)> = open.iter().map(|order| (order.id.clone(), form(&order.id))).collect();
     stream::iter(open)
-        .map(|order| process_order::schedule(runtime, order.id.clone(), order))
+        .map(|order| schedule(runtime, form(&order.id), order))
         .buffer_unordered(SCHEDULING)
         .try_collect::<()>()
         .await?;
 
-    let mut completions: FuturesUnordered<_> = open_ids.iter().map(|id| completion(runtime, id)).collect();
+    let mut completions: FuturesUnordered<_> =
+        waiting.iter().map(|(id, form)| completion(runtime, *form, id)).collect();
     while let Some(is_success) = completions.next().await {
         progress.order_completed(is_success);
         if args.crash_after.is_some_and(|orders| progress.completed() >= orders.get()) {
@@ -130,8 +141,9 @@ async fn work(
 }
 
 /// What there is to do, and what earlier runs and other processes have done already.
-fn inventory(done: &[Order], open: &[Order], known: &HashMap<String, Status>) -> String {
-    let failed = done.iter().filter(|order| known.get(&order.id) == Some(&Status::Failed)).count();
+fn inventory(done: &[Order], open: &[Order], known: &HashMap<String, Known>) -> String {
+    let is_failed = |id: &str| known.get(id).is_some_and(|known| known.status == Status::Failed);
+    let failed = done.iter().filter(|order| is_failed(&order.id)).count();
     let begun = open.iter().filter(|order| known.contains_key(&order.id)).count();
     format!(
         "{} orders: {} already finished by earlier runs ({failed} of them failed, for a person), \
@@ -142,10 +154,23 @@ fn inventory(done: &[Order], open: &[Order], known: &HashMap<String, Status>) ->
     )
 }
 
+/// Hands an order over; one that is there already stays as it is.
+async fn schedule(runtime: &Runtime, form: Form, order: Order) -> Result<(), InvokeError> {
+    let id = order.id.clone();
+    match form {
+        Form::Calls => process_order::schedule(runtime, id, order).await,
+        Form::Messages => process_order_by_message::schedule(runtime, id, order).await,
+    }
+}
+
 /// Whether the order succeeded. Waits as long as it takes: a database that is away for a while comes back.
-async fn completion(runtime: &Runtime, id: &str) -> bool {
+async fn completion(runtime: &Runtime, form: Form, id: &str) -> bool {
     loop {
-        match process_order::completion(runtime, id).await {
+        let completed = match form {
+            Form::Calls => process_order::completion(runtime, id).await,
+            Form::Messages => process_order_by_message::completion(runtime, id).await,
+        };
+        match completed {
             Ok(_) => return true,
             Err(InvokeError::Failed(_)) => return false,
             Err(err) => {

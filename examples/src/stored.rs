@@ -4,12 +4,12 @@ use resilient::{Filter, FunctionId, Payload, Status, Store, StoredFunction};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::flow::{OrderScrapbook, WorkStatus, process_order};
+use crate::flow::{Form, OrderScrapbook, WorkStatus, process_order};
 use crate::orders::Order;
 
 const PAGE: u32 = 500;
 
-/// One instance of `process_order`, read for people and for the audit.
+/// One instance of `process_order`, in either form, read for people and for the audit.
 #[derive(Debug)]
 pub(crate) struct StoredOrder {
     pub(crate) row: StoredFunction,
@@ -33,6 +33,10 @@ impl StoredOrder {
 
     pub(crate) fn status(&self) -> Status {
         self.row.status
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        Form::of(self.row.version)
     }
 
     /// Whether our tables are sure that the products are on their way.

@@ -191,7 +191,7 @@ pub(crate) fn factor_range() -> &'static str {
 }
 
 pub(crate) fn jitter_range() -> &'static str {
-    "`jitter` is a number from 0 to 1; it is the part of a delay by which it is varied"
+    "`jitter` is a number from 0 to 1; it is the part of a delay by which it is shortened at most"
 }
 
 pub(crate) fn max_tries_zero() -> &'static str {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
 use crate::clock::Timestamp;
 use crate::codec::{self, EncodeError};
@@ -38,6 +38,9 @@ pub struct Journal {
     /// How many tries in a row have failed and were followed by another.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_tries: u32,
+    /// What newer code notes, and this code keeps for it.
+    #[serde(flatten)]
+    pub(crate) newer: BTreeMap<String, Value>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
@@ -131,6 +134,16 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_newer_code_notes_is_kept() {
+        let text = r#"{"once":{"weigh":{"done":1.10}},"dead_letters":{"3":{"name":"Paid","reason":"no"}},"later":[1.5]}"#;
+        let mut journal = Journal::read(Some(text)).unwrap();
+        assert_eq!(journal.text().unwrap(), text);
+        journal.once.clear();
+        journal.dead_letters.clear();
+        assert_eq!(journal.text().unwrap(), r#"{"later":[1.5]}"#);
+    }
 
     #[test]
     fn what_is_noted_is_read_back() {

@@ -73,13 +73,18 @@
 //! ```
 //!
 //! - **Progress**: [`Scrapbook`](struct@Scrapbook), with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
+//! - **Calls that must not happen twice**: [`AtMostOnce`] and [`AtLeastOnce`] fields with
+//!   [`Scrapbook::at_most_once`](Scrapbook::at_most_once); [`Context::once`] without a field.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
+//! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
+//!   correlation ids, spans, a hook for failures, and yours.
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
-//! - **Watching**: `tracing` events for every transition, with ids and never with data; [`Builder::on_error`].
+//! - **Watching**: `tracing` events for every transition, with ids and never with data; [`metrics`];
+//!   [`Builder::on_error`].
 //!
 //! # What is promised
 //!
@@ -91,6 +96,7 @@
 //! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
+//! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
 //! | after the outcome is stored | result or failure | every later `invoke` returns it |
 //! | while it is postponed | when it becomes due | any replica runs it then |
@@ -194,11 +200,23 @@ pub mod prelude {
     pub use crate::{
         AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, InMemoryStore, InvokeError, Message,
         Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings, Status,
-        Versioned, resilient_fn,
+        Suspend, Versioned, resilient_fn,
     };
 }
 
-/// The example of the README runs.
+/// The examples of the README and of the macros run.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../resilient-macros/src/docs/resilient_fn.md")]
+    struct ResilientFn;
+    #[doc = include_str!("../../resilient-macros/src/docs/scrapbook.md")]
+    struct Scrapbook;
+    #[doc = include_str!("../../resilient-macros/src/docs/versioned.md")]
+    struct Versioned;
+    #[doc = include_str!("../../resilient-macros/src/docs/message.md")]
+    struct Message;
+    #[doc = include_str!("../../resilient-macros/src/docs/messages.md")]
+    struct Messages;
+}

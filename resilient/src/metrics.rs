@@ -21,7 +21,7 @@
 //! | `resilient_batch_size` | histogram | count | | writes in one transaction |
 //! | `resilient_store_errors` | counter | count | `activity` | errors of the store, by what was being done |
 //! | `resilient_heartbeats_lost` | counter | count | | signs of life that the store did not answer or accept |
-//! | `resilient_leases_lost` | counter | count | | leases that ended while runs relied on them |
+//! | `resilient_leases_lost` | counter | count | | leases that could not be renewed in time |
 //!
 //! The values of the labels:
 //!
@@ -164,7 +164,7 @@ mod emit {
         ("resilient_batches", "transactions of the writer that the store has answered"),
         ("resilient_store_errors", "errors of the store, by what was being done"),
         ("resilient_heartbeats_lost", "signs of life that the store did not answer or accept"),
-        ("resilient_leases_lost", "leases that ended while runs relied on them"),
+        ("resilient_leases_lost", "leases that could not be renewed in time"),
     ];
 
     pub(super) fn describe() {

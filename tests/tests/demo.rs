@@ -13,6 +13,8 @@ use demo::ledger::{self, Ledger};
 use demo::shop::{Outcome, Shop, eventually};
 
 const ORDERS: usize = 60;
+/// How many orders run at once, when nothing else is said.
+const PLACES: usize = 8;
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 
@@ -31,23 +33,74 @@ macro_rules! on_every_database {
     };
 }
 
-on_every_database!(crashes_lose_nothing, two_processes_share_the_work, an_interrupted_run_says_how_to_go_on);
+on_every_database!(
+    crashes_lose_nothing,
+    crashes_lose_no_answer,
+    services_that_crash_are_started_again,
+    every_order_keeps_to_its_form,
+    two_processes_share_the_work,
+    an_interrupted_run_says_how_to_go_on,
+);
 
 fn crashes_lose_nothing(shop: &Shop) {
     for crash_after in [1, 7, 20] {
-        let crashed = shop.run(&["--crash-after", &crash_after.to_string()]);
-        assert_eq!(crashed.status.signal(), Some(SIGABRT), "{crashed}");
+        crash(shop, &["--crash-after", &crash_after.to_string()]);
     }
-    kill_in_the_middle(shop);
+    kill_in_the_middle(shop, &[]);
     let finished = shop.run(&["--json"]);
     check_figures(&finished, &shop.ledger(), ORDERS);
     repair_all(shop);
 }
 
+/// Commands and answers are on their way when the process ends, and with it its services.
+fn crashes_lose_no_answer(shop: &Shop) {
+    kill_in_the_middle(shop, &["--messages"]);
+    let waiting = shop.orders("suspended").len();
+    assert!(waiting > PLACES, "{waiting} orders waited, each without a place of its own");
+    for crash_after in [1, 10] {
+        crash(shop, &["--messages", "--crash-after", &crash_after.to_string()]);
+    }
+    let finished = shop.run(&["--messages", "--json"]);
+    check_figures(&finished, &shop.ledger(), ORDERS);
+    repair_all(shop);
+}
+
+/// The process of the services is killed from outside, with commands that it has accepted and not carried out.
+fn services_that_crash_are_started_again(shop: &Shop) {
+    let running = shop.spawn(&["--messages", "--json"]);
+    for calls in [10, 60] {
+        eventually("calls", || shop.ledger().len() >= calls);
+        let services = shop.ledger().last_process();
+        ledger::signal("KILL", services);
+        eventually("the end of the services", || !is_running(services));
+    }
+    let finished = Outcome::of(running);
+    check_figures(&finished, &shop.ledger(), ORDERS);
+    assert!(finished.stderr.contains("the services have ended; starting them again"), "{finished}");
+    assert!(shop.ledger().processes().len() > 1, "{finished}");
+}
+
+/// Orders of both forms are in the database, and any process goes on with both.
+fn every_order_keeps_to_its_form(shop: &Shop) {
+    crash(shop, &["--orders", "20", "--crash-after", "5"]);
+    crash(shop, &["--messages", "--crash-after", "5"]);
+    let finished = shop.run(&["--json"]);
+    check_figures(&finished, &shop.ledger(), ORDERS);
+    for (order, has_messages) in [("MK-0001", false), ("MK-0060", true)] {
+        let shown = shop.command("show", &[order]);
+        assert_eq!(shown.stdout.contains("FundsReserved"), has_messages, "{shown}");
+    }
+}
+
+fn crash(shop: &Shop, options: &[&str]) {
+    let crashed = shop.run(options);
+    assert_eq!(crashed.status.signal(), Some(SIGABRT), "{crashed}");
+}
+
 /// Kills the process from outside while orders are under way; its services must not outlive it.
-fn kill_in_the_middle(shop: &Shop) {
+fn kill_in_the_middle(shop: &Shop, options: &[&str]) {
     let before = shop.ledger().len();
-    let mut running = shop.spawn(&[]);
+    let mut running = shop.spawn(options);
     eventually("calls of the run that is to be killed", || shop.ledger().len() >= before + 30);
     running.kill().unwrap();
     assert_eq!(running.wait().unwrap().signal(), Some(SIGKILL));
@@ -82,7 +135,7 @@ fn an_interrupted_run_says_how_to_go_on(shop: &Shop) {
 /// Decides about every failed order as the ledger says, until all have succeeded.
 fn repair_all(shop: &Shop) {
     for _ in 0..5 {
-        let failed = shop.failed_orders();
+        let failed = shop.orders("failed");
         if failed.is_empty() {
             break;
         }
@@ -131,6 +184,18 @@ fn is_running(process: u32) -> bool {
     // Whoever inherits an orphan may be slow to collect it; until then it is there, and a zombie.
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     ledger::signal("0", process) && !stat.contains(") Z ")
+}
+
+#[test]
+fn an_interrupted_run_goes_on_in_its_form() {
+    let shop = Shop::sqlite("an_interrupted_run_goes_on_in_its_form");
+    let running = shop.spawn(&["--messages", "--concurrency", "1"]);
+    eventually("the first calls", || shop.ledger().len() >= 3);
+    ledger::signal("INT", running.id());
+    let interrupted = Outcome::of(running);
+    assert_eq!(interrupted.status.code(), Some(0), "{interrupted}");
+    assert!(interrupted.stdout.contains("orders are not completed; go on with: "), "{interrupted}");
+    assert!(interrupted.stdout.contains(" --messages --orders 60"), "{interrupted}");
 }
 
 #[test]

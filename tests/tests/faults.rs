@@ -228,6 +228,23 @@ async fn a_shutdown_survives_a_fault_at_every_call() {
     at_every_call_of(Program::Shutdown).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_save_that_was_stored_and_given_up_does_not_end_its_run() {
+    let ledger = Ledger::default();
+    // The first write begins the order, the second is its first save.
+    let store = FaultyStore::failing(InMemoryStore::new(), 2, Fault::After).counting_only(&[Call::Write]);
+    let settings = Settings::default().store_patience(Duration::ZERO);
+    let runtime = Runtime::builder(store.clone()).register::<order>().dep(ledger.clone()).settings(settings);
+    let runtime = runtime.start().await.expect("the store is there");
+    let receipt = order::invoke(&runtime, ID, Job::of(STEP)).await.expect("it succeeds");
+    assert!(store.fired(), "it saves");
+    assert_eq!(
+        (receipt.charge, ledger.page(ID).begun),
+        (Charge::Done, 1),
+        "one run from its begin to its end"
+    );
+}
+
 /// In real time, on a file, at each write.
 mod sqlite {
     use resilient_tests::{Kind, open};

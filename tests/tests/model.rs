@@ -6,6 +6,8 @@
 
 #[path = "model/audit.rs"]
 mod audit;
+#[path = "model/gather.rs"]
+mod gather;
 #[path = "model/link.rs"]
 mod link;
 #[path = "model/process.rs"]
@@ -15,11 +17,13 @@ mod random;
 
 use std::time::{Duration, Instant as RealInstant};
 
+use resilient::FunctionId;
 use resilient::prelude::*;
 use resilient_tests::orders::{Charge, Job, Ledger, Receipt, order};
 use tokio::time::{sleep, timeout};
 
 use self::audit::Audit;
+use self::gather::{GATHERS, Gather};
 use self::process::{Processes, TROUBLES};
 use self::random::Random;
 
@@ -59,13 +63,7 @@ impl Client {
             };
             let patience = self.random.millis(200, 15_000);
             let attempt = self.attempt(&incarnation.runtime);
-            let receipt = tokio::select! {
-                biased;
-                () = incarnation.crashed() => None,
-                // A caller that goes away ends nothing.
-                receipt = timeout(patience, attempt) => receipt.ok().flatten(),
-            };
-            if let Some(receipt) = receipt {
+            if let Some(receipt) = incarnation.ask(patience, attempt).await {
                 return receipt;
             }
             drop(incarnation);
@@ -124,7 +122,11 @@ async fn simulate(seed: u64) -> (Audit, Ledger) {
         }
         clients.push((number, tokio::spawn(first.run())));
     }
+    let gathers: Vec<_> = (0..GATHERS).map(|number| Gather::start(seed, number, &processes)).collect();
     sleep(TROUBLES).await;
+    for gather in gathers {
+        gather.expect_kept(&audit, &ledger, DRAIN).await;
+    }
     for (number, mut client) in clients {
         match timeout(DRAIN, &mut client).await {
             Ok(Ok(receipt)) => expect_kept(&audit, &ledger, number, receipt).await,
@@ -138,7 +140,8 @@ async fn simulate(seed: u64) -> (Audit, Ledger) {
 
 async fn expect_kept(audit: &Audit, ledger: &Ledger, number: u64, receipt: Receipt) {
     let rows = audit.all().await;
-    let row = rows.iter().find(|row| row.id.instance_id.as_str() == number.to_string());
+    let id = FunctionId::new("chaos.Order", number.to_string());
+    let row = rows.iter().find(|row| row.id == id);
     let stored = row.and_then(|row| row.result.as_ref()).map(|result| result.body.clone());
     let expected = serde_json::to_string(&receipt).expect("a receipt is JSON");
     if stored.as_ref() != Some(&expected) {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use resilient::prelude::*;
+use resilient::store::{After, Append, Create, Start, Write, Written};
+use resilient::{Due, FunctionId, NewMessage, Payload, Store, WaitError};
 use resilient_sqlx::PostgresStore;
 use resilient_tests::eventually;
 use resilient_tests::servers::{self, Database};
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection, Row};
 
 #[resilient_fn(type_id = "Statements.Double")]
@@ -18,6 +21,14 @@ async fn forever(_: u32) {
     std::future::pending::<()>().await;
 }
 
+#[derive(Debug, Serialize, Deserialize, Message)]
+struct Approved;
+
+#[resilient_fn(type_id = "Statements.Patient")]
+async fn patient(_: u32, ctx: &Context) -> Result<(), WaitError> {
+    ctx.messages().next::<Approved>().await.map(drop)
+}
+
 /// Nothing happens in the background but heartbeats, and these only when the test wants them.
 fn quiet(heartbeat: Duration) -> Settings {
     let never = Duration::from_hours(1);
@@ -26,7 +37,7 @@ fn quiet(heartbeat: Duration) -> Settings {
 
 async fn start(database: &Database, heartbeat: Duration) -> Runtime {
     let store = PostgresStore::connect(database.url()).await.expect("the database is there");
-    let builder = Runtime::builder(store).register::<double>().register::<forever>();
+    let builder = Runtime::builder(store).register::<double>().register::<forever>().register::<patient>();
     // Looking for due work and for dead replicas is the replica's, not the function's.
     builder.settings(quiet(heartbeat)).take_no_work().start().await.expect("nothing is wrong with it")
 }
@@ -111,4 +122,117 @@ async fn a_running_function_costs_no_heartbeat_of_its_own() {
     eventually(Duration::from_secs(20), async || statistics.calls_on("_replicas").await >= 10).await;
 
     assert_eq!(statistics.calls_on("_functions").await, 0, "200 functions run, and only their replica beats");
+}
+
+#[tokio::test]
+async fn a_wait_for_messages_by_a_hundred_instances_is_one_query_for_each_poll() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.fresh_database().await;
+    let store = PostgresStore::connect(database.url()).await.expect("the database is there");
+    let poll = Duration::from_millis(50);
+    let settings = quiet(Duration::from_mins(10)).wait_poll(poll).stay_in_memory(Duration::from_hours(1));
+    let builder = Runtime::builder(store).register::<patient>().settings(settings);
+    let runtime = builder.take_no_work().start().await.expect("nothing is wrong with it");
+    let mut waits = Vec::new();
+    for number in 0..100 {
+        let runtime = runtime.clone();
+        waits.push(tokio::spawn(async move { patient::invoke(&runtime, number.to_string(), number).await }));
+    }
+    eventually(Duration::from_secs(20), async || runtime.running() == 100).await;
+    let mut statistics = Statistics::of(&database).await;
+    eventually(Duration::from_secs(20), async || {
+        statistics.reset().await;
+        tokio::time::sleep(poll).await;
+        statistics.calls_on("_functions").await == 0
+    })
+    .await;
+
+    statistics.reset().await;
+    let began = tokio::time::Instant::now();
+    eventually(Duration::from_secs(20), async || statistics.calls_on("_messages").await >= 10).await;
+    let queries = statistics.calls_on("_messages").await;
+    let most = began.elapsed().as_millis() / poll.as_millis() + 2;
+
+    assert!(
+        u128::try_from(queries).is_ok_and(|queries| queries <= most),
+        "{queries} queries in {most} polls"
+    );
+    assert_eq!(statistics.calls_on("_functions").await, 0);
+    for number in 0..100 {
+        runtime.send::<patient>(number.to_string(), Approved).await.expect("it waits");
+    }
+    for wait in waits {
+        wait.await.expect("it does not panic").expect("it succeeds");
+    }
+    runtime.shutdown().await.expect("the store is there");
+}
+
+fn waiting(instance: &str) -> Write {
+    let id = FunctionId::new("Order", instance);
+    Write::Create(Create::new(id, Start::Waiting(Due::Now), 1, Payload::new(1, "1")))
+}
+
+/// Three messages, of which the instance has none.
+fn append(instance: &str, round: &str) -> Write {
+    let message = |number| NewMessage {
+        name: "Approved".into(),
+        payload: Payload::new(1, "1"),
+        key: format!("{round} {number}"),
+    };
+    Write::Append(Append { id: FunctionId::new("Order", instance), messages: (1..=3).map(message).collect() })
+}
+
+#[tokio::test]
+async fn messages_cost_one_statement_however_many_they_are() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.fresh_database().await;
+    let store = PostgresStore::connect(database.url()).await.expect("the database is there");
+    store.initialize().await.expect("the database is empty");
+    let instances: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+    let creates: Vec<_> = instances.iter().map(|instance| waiting(instance)).collect();
+    store.write(&creates).await.expect("the store is there");
+    let mut statistics = Statistics::of(&database).await;
+    statistics.reset().await;
+
+    for instance in &instances {
+        let answers = store.write(&[append(instance, "alone")]).await.expect("the store is there");
+        assert_eq!(answers, [Written::Done]);
+    }
+    let calls: Vec<_> = statistics.since_reset().await.into_iter().map(|(_, calls)| calls).collect();
+    assert_eq!(calls, [100], "one statement for each, and nothing around it");
+
+    statistics.reset().await;
+    let appends: Vec<_> = instances.iter().map(|instance| append(instance, "together")).collect();
+    assert_eq!(store.write(&appends).await.expect("the store is there"), vec![Written::Done; 100]);
+    let wanted: Vec<_> = instances
+        .iter()
+        .map(|instance| After { id: FunctionId::new("Order", instance), position: 0 })
+        .collect();
+    let stored = store.messages(&wanted, 1000).await.expect("the store is there");
+    assert!(stored.iter().all(|messages| messages.len() == 6));
+    let calls: Vec<_> = statistics.since_reset().await.into_iter().map(|(_, calls)| calls).collect();
+    assert_eq!(calls, [1, 1], "one statement that appends, and one that reads");
+}
+
+#[tokio::test]
+async fn a_mixed_batch_costs_as_many_statements_for_many_as_for_two() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.fresh_database().await;
+    let store = PostgresStore::connect(database.url()).await.expect("the database is there");
+    store.initialize().await.expect("the database is empty");
+    let creates: Vec<_> = (0..60).map(|number| waiting(&format!("old {number}"))).collect();
+    store.write(&creates).await.expect("the store is there");
+    let mut statistics = Statistics::of(&database).await;
+
+    let mut costs = Vec::new();
+    for size in [2, 60] {
+        let appends = (0..size).map(|number| append(&format!("old {number}"), &size.to_string()));
+        let creates = (0..size).map(|number| waiting(&format!("new {number} of {size}")));
+        let batch: Vec<_> = appends.chain(creates).collect();
+        statistics.reset().await;
+        assert_eq!(store.write(&batch).await.expect("the store is there"), vec![Written::Done; batch.len()]);
+        costs.push(statistics.since_reset().await.iter().map(|(_, calls)| calls).sum::<i64>());
+    }
+
+    assert_eq!(costs, [5, 5], "begin, the creates, the locks, the messages, commit");
 }

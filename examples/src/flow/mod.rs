@@ -3,6 +3,7 @@
 //! There is no framework in its logic: after a crash it is called again from its top, with the order and its latest
 //! scrapbook, and what it does next follows from these two.
 
+pub(crate) mod by_message;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,26 @@ pub(crate) enum WorkStatus {
 pub(crate) struct OrderScrapbook {
     pub(crate) transaction_id: Option<Uuid>,
     pub(crate) shipping: WorkStatus,
+    /// How many deadlines logistics has let pass without an answer, where it answers by message.
+    #[serde(default)]
+    pub(crate) unanswered: u32,
+}
+
+/// How an order talks to the services. It keeps to the form that it was begun in, whatever the process that runs it was
+/// told about new ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Calls and waits for the reply.
+    Calls,
+    /// Sends commands, and gets answers as messages.
+    Messages,
+}
+
+impl Form {
+    /// The form of an order of this version of the function.
+    pub(crate) fn of(version: u32) -> Self {
+        if version == by_message::process_order_by_message::VERSION { Self::Messages } else { Self::Calls }
+    }
 }
 
 /// Logistics was asked, and what came of it is not known: only a person can find out.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode};
+use serde::Serialize;
 use uuid::Uuid;
 
+use super::ledger::Call;
 use super::server::Request;
-use super::{CallError, Email, Logistics, PaymentProvider};
+use super::{CallError, Command, Commands, Email, Logistics, PaymentProvider};
 use crate::orders::Order;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,7 +29,12 @@ impl HttpServices {
         Ok(Self { http, address })
     }
 
-    async fn post(&self, service: &'static str, path: &str, request: &Request) -> Result<(), CallError> {
+    async fn post(
+        &self,
+        service: &'static str,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<(), CallError> {
         let unknown = |err: reqwest::Error| CallError::Unknown { service, source: Box::new(err) };
         let sent = self.http.post(format!("http://{}{path}", self.address)).json(request).send().await;
         let reply = match sent {
@@ -41,7 +48,7 @@ impl HttpServices {
         let body = reply.text().await;
         match status {
             // The answer has to arrive whole: a service that dies while answering has answered nothing.
-            StatusCode::OK => body.map(drop).map_err(unknown),
+            StatusCode::OK | StatusCode::ACCEPTED => body.map(drop).map_err(unknown),
             // Of all errors only this one promises that nothing was done.
             StatusCode::SERVICE_UNAVAILABLE => {
                 Err(CallError::NotDone { service, reason: body.unwrap_or_else(|_| status.to_string()) })
@@ -83,5 +90,17 @@ impl Logistics for HttpServices {
 impl Email for HttpServices {
     async fn confirm(&self, order: &Order) -> Result<(), CallError> {
         self.post("the mail server", "/emails", &request(order)).await
+    }
+}
+
+#[async_trait]
+impl Commands for HttpServices {
+    async fn send(&self, command: Command) -> Result<(), CallError> {
+        let service = match command.call {
+            Call::Reserve | Call::Capture => "the payment provider",
+            Call::Ship => "logistics",
+            Call::Confirm => "the mail server",
+        };
+        self.post(service, "/commands", &command).await
     }
 }

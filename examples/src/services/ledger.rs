@@ -4,6 +4,7 @@
 //! and writing the next line are one step, also between two processes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -19,6 +20,17 @@ pub(crate) enum Call {
     Capture,
     Ship,
     Confirm,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reserve => "reserve",
+            Self::Capture => "capture",
+            Self::Ship => "ship",
+            Self::Confirm => "confirm",
+        })
+    }
 }
 
 /// What came of it.
@@ -103,6 +115,18 @@ impl Books {
     /// How often `call` was made for `order` up to now, whatever came of it.
     pub(super) fn calls(&self, call: Call, order: &str) -> u32 {
         self.calls.get(&(call, order.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// Whether `call` for `order` has had its effect.
+    pub(super) fn is_done(&self, call: Call, order: &str) -> bool {
+        let tally = self.order(order);
+        let times = match call {
+            Call::Reserve => tally.reserved,
+            Call::Capture => tally.captured,
+            Call::Ship => tally.shipped,
+            Call::Confirm => tally.confirmed,
+        };
+        times > 0
     }
 
     fn add(&mut self, entry: &Entry) {

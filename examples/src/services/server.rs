@@ -28,33 +28,53 @@ pub(super) struct Request {
     pub(super) amount: Option<u64>,
 }
 
-struct Services {
+/// How a service is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// By a call whose caller waits: whoever calls twice gets it twice, and the answer may get lost.
+    Call,
+    /// By a command that is known by its order and its call, and answered by message.
+    Command,
+}
+
+/// All three, with one ledger.
+pub(super) struct Services {
     ledger: Mutex<Ledger>,
     whims: Whims,
 }
 
-/// The services, writing to the ledger at `path`, with the whims of `seed`.
-pub(super) fn router(path: &Path, seed: u64) -> io::Result<Router> {
-    let services = Services { ledger: Mutex::new(Ledger::open(path)?), whims: Whims::new(seed) };
-    Ok(Router::new()
+impl Services {
+    /// The services, writing to the ledger at `path`, with the whims of `seed`.
+    pub(super) fn open(path: &Path, seed: u64) -> io::Result<Self> {
+        Ok(Self { ledger: Mutex::new(Ledger::open(path)?), whims: Whims::new(seed) })
+    }
+
+    /// Does what is asked for, in its own time, and writes it down.
+    pub(super) async fn perform(&self, manner: Manner, call: Call, request: &Request) -> io::Result<Entry> {
+        tokio::time::sleep(self.whims.delay(call, &request.order, "in")).await;
+        let recorded = self
+            .ledger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(|books| decide(books, self.whims, manner, call, request));
+        // The deed is in the ledger now, and its answer still on the way: the time in which a crash hurts.
+        tokio::time::sleep(self.whims.delay(call, &request.order, "out")).await;
+        recorded
+    }
+}
+
+/// The services as HTTP sees them.
+pub(super) fn router(services: Arc<Services>) -> Router {
+    Router::new()
         .route("/payments/reserve", post(async |State(s), Json(r)| answer(s, Call::Reserve, r).await))
         .route("/payments/capture", post(async |State(s), Json(r)| answer(s, Call::Capture, r).await))
         .route("/shipments", post(async |State(s), Json(r)| answer(s, Call::Ship, r).await))
         .route("/emails", post(async |State(s), Json(r)| answer(s, Call::Confirm, r).await))
-        .with_state(Arc::new(services)))
+        .with_state(services)
 }
 
 async fn answer(services: Arc<Services>, call: Call, request: Request) -> Response {
-    let whims = services.whims;
-    tokio::time::sleep(whims.delay(call, &request.order, "in")).await;
-    let recorded = services
-        .ledger
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .record(|books| decide(books, whims, call, &request));
-    // The deed is in the ledger now, and its answer still on the way: the time in which a crash of the caller hurts.
-    tokio::time::sleep(whims.delay(call, &request.order, "out")).await;
-    match recorded {
+    match services.perform(Manner::Call, call, &request).await {
         Err(err) => (StatusCode::INTERNAL_SERVER_ERROR, err.to_string()).into_response(),
         Ok(Entry { reply: Reply::Lost, .. }) => broken(),
         Ok(Entry { effect: Effect::Refused, .. }) => {
@@ -69,18 +89,24 @@ async fn answer(services: Arc<Services>, call: Call, request: Request) -> Respon
 }
 
 /// The line that the ledger gets for a call, given what it holds.
-fn decide(books: &Books, whims: Whims, call: Call, request: &Request) -> Entry {
+fn decide(books: &Books, whims: Whims, manner: Manner, call: Call, request: &Request) -> Entry {
     let Request { order, transaction, amount } = request.clone();
-    let mood = whims.mood(call, &order, books.calls(call, &order));
+    let mood = match whims.mood(call, &order, books.calls(call, &order)) {
+        // A command is answered in the end, but for those that logistics forgets.
+        Mood::Silent if manner == Manner::Command && call != Call::Ship => Mood::Helpful,
+        mood => mood,
+    };
+    let is_repeated = manner == Manner::Command && books.is_done(call, &order);
     let effect = match mood {
         Mood::Refusing => Effect::Refused,
+        Mood::Helpful | Mood::Silent if is_repeated => Effect::Duplicate,
         Mood::Helpful | Mood::Silent => effect(books, call, request),
     };
     let reply = if mood == Mood::Silent { Reply::Lost } else { Reply::Sent };
     Entry { at: now(), process: process::id(), call, order, transaction, amount, effect, reply }
 }
 
-/// What a willing service does: payments once per transaction id, everything else as often as it is asked.
+/// What a willing service does when it is called: payments once per transaction id, all else as often as it is asked.
 fn effect(books: &Books, call: Call, request: &Request) -> Effect {
     let reservation = request.transaction.map(|transaction| (transaction, books.reservation(transaction)));
     match (call, reservation) {

@@ -14,8 +14,7 @@ use sqlx::{Executor, MySqlConnection};
 use super::pool::is_collision;
 use super::rows::{ByRows, is_duplicate};
 use super::{MySqlStore, Statements, read};
-use crate::append::{Growth, Looking, Seen, Sought, append};
-use crate::backend::Backend;
+use crate::append::append;
 use crate::error::Trouble;
 use crate::record::{Placed, Record, Value, first_messages, other_messages};
 use crate::store::{Answers, Plan, done};
@@ -192,31 +191,6 @@ async fn write_possible(
     }
     answers.extend(append(store, connection, &plan.appends).await?);
     Ok(Attempt::Applied(answers))
-}
-
-impl Looking for MySqlStore {
-    async fn look(&self, on: &mut MySqlConnection, sought: &[Sought<'_>]) -> Result<Vec<Seen>, Trouble> {
-        let statement = &self.statements.look;
-        let mut seen = Vec::new();
-        for piece in statement.cut(sought) {
-            let rows = statement.query(&piece).fetch_all(&mut *on).await?;
-            for row in &rows {
-                seen.push(Seen::read(row)?);
-            }
-        }
-        Ok(seen)
-    }
-
-    async fn grow(
-        &self,
-        on: &mut MySqlConnection,
-        messages: &[Placed<'_>],
-        growths: &[Growth<'_>],
-    ) -> Result<(), Trouble> {
-        self.run(on, &self.statements.add, messages).await?;
-        self.run(on, &self.statements.grow, growths).await?;
-        Ok(())
-    }
 }
 
 fn can_save(save: &Save, row: Option<&&StoredFunction>) -> bool {

@@ -1,5 +1,6 @@
 //! Instances in MySQL or MariaDB.
 
+mod append;
 mod batch;
 mod claim;
 mod pool;

@@ -9,6 +9,7 @@
 
 use resilient::Filter;
 
+use super::append::{GROW, GROW_COLUMNS, LOOK, LOOK_COLUMNS};
 use super::rows::ByRows;
 use crate::backend::Signs;
 use crate::schema::{Migration, Prefix};
@@ -62,11 +63,6 @@ const OWN_WORDS: &[(&str, &str)] = &[
          f.journal = coalesce(i.journal, f.journal)",
     ),
     (
-        "{grow}",
-        "f.due_at = if(f.status = 2, {now}, f.due_at), f.message_count = f.message_count + i.added, \
-         f.updated_at = {now}",
-    ),
-    (
         "{message_values}",
         "i.in_type, i.in_id, i.position, i.name, i.payload, i.payload_version, i.message_key, {now}",
     ),
@@ -97,11 +93,6 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "{message_columns}",
         "convert(m.type_id using utf8mb4), convert(m.instance_id using utf8mb4), m.position, m.name, m.payload, \
          m.payload_version, convert(m.message_key using utf8mb4), m.sent_at",
-    ),
-    (
-        "{look_columns}",
-        "convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), f.status, f.message_count, \
-         convert(m.message_key using utf8mb4)",
     ),
     // As a comparison of pairs, this would be a walk from the first row on.
     ("{after}", "(f.type_id > {next} or f.type_id = {next} and f.instance_id > {next})"),
@@ -210,36 +201,18 @@ const CLEAR: Template = Template {
     many: None,
 };
 
+/// A join reads the whole log of an instance, and not a range of it; so it begins with those that have something new.
 const MESSAGES: Template = Template {
     one: "select {message_columns} from {messages} as m where m.type_id = i.in_type and m.instance_id = i.in_id \
          and m.position > i.known order by m.position limit ?",
     many: Some(
-        "select {message_columns} from ({rows}) as i straight_join {messages} as m \
-         on m.type_id = i.in_type and m.instance_id = i.in_id and m.position > i.known \
+        "select {message_columns} from ({rows}) as i \
+         straight_join {functions} as f on {same} and f.message_count > i.known \
+         straight_join {messages} as m on m.type_id = f.type_id and m.instance_id = f.instance_id \
+         and m.position > i.known \
          order by m.type_id, m.instance_id, m.position limit ?",
     ),
 };
-
-/// Locks instances in the order in which they are named, and then looks for their messages, as they are by then: a read
-/// that locks sees what was committed last.
-const LOOK: Template = Template {
-    one: "select {look_columns} from {functions} as f left join {messages} as m on {its_message} \
-         where {same} for update",
-    many: Some(
-        "select {look_columns} from ({rows}) as i straight_join {functions} as f on {same} \
-         left join {messages} as m on {its_message} for update",
-    ),
-};
-
-const GROW_COLUMNS: Columns = Columns("in_type text, in_id text, added number");
-
-/// Lets the counts of messages grow of instances that are locked already.
-const GROW: Template = Template {
-    one: "update {functions} as f set {grow} where {same}",
-    many: Some("update ({rows}) as i straight_join {functions} as f on {same} set {grow}"),
-};
-
-const LOOK_COLUMNS: Columns = Columns("in_type text, in_id text, message_key text");
 
 /// Whether work of one kind is due; without a lock, and so many of these in one statement as there are kinds.
 ///

@@ -1,17 +1,17 @@
 //! Writes on instances.
 
-use resilient::store::{Append, Written};
+use resilient::store::Append;
 use resilient::{FunctionId, StoreError};
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres, Row};
+use sqlx::{PgConnection, Postgres};
 
-use super::PostgresStore;
 use super::statements::Statement;
+use super::{PostgresStore, append};
 use crate::backend::Backend;
 use crate::batch::{Returning, change, create};
 use crate::error::Trouble;
-use crate::record::{Record, Value, placed};
-use crate::row::{Reader, ids};
+use crate::record::{Record, Value};
+use crate::row::ids;
 use crate::statements::Kind;
 use crate::store::{Answers, Plan};
 
@@ -90,15 +90,7 @@ impl Returning for PostgresStore {
     }
 
     async fn append(&self, on: &mut PgConnection, appends: &[&Append]) -> Result<Answers, Trouble> {
-        let mut answers: Answers =
-            appends.iter().map(|append| (append.id.clone(), Written::NotFound)).collect();
-        let messages: Vec<_> =
-            appends.iter().flat_map(|append| placed(&append.id, &append.messages)).collect();
-        for row in &run(on, &self.statements.append, &messages).await? {
-            let written = if row.try_get(2)? { Written::Completed } else { Written::Done };
-            answers.insert(Reader(row).id()?, written);
-        }
-        Ok(answers)
+        append::append(on, &self.statements.append, appends).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Instances in PostgreSQL.
 
+mod append;
 mod batch;
 mod pool;
 mod statements;

@@ -1,8 +1,9 @@
 //! The statements of PostgreSQL.
 
+use super::append::APPEND;
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{ADD, Common, Kind, READ, Shape, WORDS};
+use crate::statements::{Common, Kind, READ, Shape, WORDS};
 
 /// The steps of the schema.
 pub(super) const MIGRATIONS: &[Migration] = &[
@@ -44,33 +45,6 @@ const LOCK: Shape = Shape {
     columns: READ.columns,
     template: "{rows}select 1 from i cross join {functions} as f where {same} \
          order by f.type_id, f.instance_id for update of f",
-};
-
-/// Messages behind those that their instances have; `position` is the place among the messages of the append.
-///
-/// The instances are locked in the order of their keys. What is locked is as it was last written, but which keys are
-/// stored already was seen when the statement began: a key that came while it waited for a lock makes it fail as a
-/// whole, and it is tried again behind locks. Answers the instances that are there, and which of them take no more.
-const APPEND: Shape = Shape {
-    columns: ADD.columns,
-    template: "{rows}, \
-         sent as (select i.*, exists (select 1 from {messages} as m where m.type_id = i.in_type \
-             and m.instance_id = i.in_id and m.message_key = i.message_key) as is_known from i), \
-         placed as (select i.*, count(*) filter (where not i.is_known) \
-             over (partition by i.in_type, i.in_id order by i.position) as place from sent as i), \
-         wanted as (select in_type, in_id, max(place) as added from placed group by in_type, in_id), \
-         locked as materialized (select i.*, f.status from wanted as i cross join {functions} as f where {same} \
-             order by f.type_id, f.instance_id for update of f), \
-         grown as (update {functions} as f set message_count = f.message_count + i.added, updated_at = {now}, \
-                 due_at = case when f.status = 2 then {now} else f.due_at end \
-             from locked as i{clock} where {same} and i.status <> 3 and i.added > 0 \
-             returning f.type_id, f.instance_id, f.message_count - i.added as before), \
-         added as (insert into {messages} (type_id, instance_id, position, name, payload, payload_version, \
-                 message_key, sent_at) \
-             select f.type_id, f.instance_id, f.before + i.place, i.name, i.payload, i.payload_version, \
-                 i.message_key, {now} \
-             from grown as f cross join placed as i{clock} where {same} and not i.is_known) \
-         select in_type, in_id, status = 3 and added > 0 from locked",
 };
 
 /// What is due of each kind that a live replica can run, the longest due first.

@@ -7,11 +7,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteStore;
 use super::statements::Statement;
-use crate::append::{self, Growth, Looking, Seen, Sought};
+use crate::append;
 use crate::backend::Backend;
 use crate::batch::{Returning, change, create};
 use crate::error::Trouble;
-use crate::record::{Placed, Record, Value};
+use crate::record::{Record, Value};
 use crate::row::ids;
 use crate::store::{Answers, Plan};
 
@@ -46,25 +46,6 @@ impl Returning for SqliteStore {
 
     async fn append(&self, on: &mut SqliteConnection, appends: &[&Append]) -> Result<Answers, Trouble> {
         append::append(self, on, appends).await
-    }
-}
-
-impl Looking for SqliteStore {
-    async fn look(&self, on: &mut SqliteConnection, sought: &[Sought<'_>]) -> Result<Vec<Seen>, Trouble> {
-        let rows = run(on, &self.statements.look, self.connections.now(), sought).await?;
-        rows.iter().map(Seen::read).collect()
-    }
-
-    async fn grow(
-        &self,
-        on: &mut SqliteConnection,
-        messages: &[Placed<'_>],
-        growths: &[Growth<'_>],
-    ) -> Result<(), Trouble> {
-        let now = self.connections.now();
-        run(on, &self.statements.common.add, now, messages).await?;
-        run(on, &self.statements.grow, now, growths).await?;
-        Ok(())
     }
 }
 

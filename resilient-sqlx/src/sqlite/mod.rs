@@ -1,5 +1,6 @@
 //! Instances in an SQLite database: a file that several processes may share, or the memory of this one.
 
+mod append;
 mod batch;
 mod claim;
 mod pool;

@@ -1,5 +1,6 @@
 //! The statements of SQLite.
 
+use super::append::{GROW, LOOK};
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
 use crate::statements::{Columns, Common, Shape, WORDS};
@@ -45,21 +46,6 @@ const TAKE: Shape = Shape {
     template: "{rows}update {functions} as f set status = 0, epoch = {next_epoch}, owner = i.owner, \
          attempts = {least}(f.attempts + 1, 4294967295), due_at = null, reason = null, updated_at = {now} \
          from i where {same} returning {columns}",
-};
-
-/// Instances with those of their messages that are looked for.
-const LOOK: Shape = Shape {
-    columns: Columns("in_type text, in_id text, message_key text"),
-    template: "{rows}select f.type_id, f.instance_id, f.status, f.message_count, m.message_key \
-         from i cross join {functions} as f left join {messages} as m on {its_message} where {same}",
-};
-
-/// Instances get more messages.
-const GROW: Shape = Shape {
-    columns: Columns("in_type text, in_id text, added number"),
-    template: "{rows}update {functions} as f set message_count = f.message_count + i.added, updated_at = {now}, \
-         due_at = case when f.status = 2 then {now} else f.due_at end \
-         from i where {same} returning type_id, instance_id",
 };
 
 /// What is due of one kind; the type of the placeholders' row is that of [`Claimable`](resilient::store::Claimable).

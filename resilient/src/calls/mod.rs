@@ -205,7 +205,6 @@ async fn claim_and_run(
     let shown = read(&engine, &row.id).await.ok().map(|row| row.updated_at);
     let begun = Begun { asked, answered: Instant::now(), shown };
     let Changes { param, scrapbook, journal, messages } = changes;
-    let message_count = messages.and_then(|replace| i64::try_from(replace.messages.len()).ok());
     let claimed = Claimed {
         ticket,
         owner,
@@ -215,7 +214,7 @@ async fn claim_and_run(
         scrapbook: scrapbook.or(row.scrapbook),
         journal: journal.or(row.journal),
         saves: row.saves,
-        message_count: message_count.unwrap_or(row.message_count),
+        message_count: messages.map_or(row.message_count, |replace| replace.count()),
         begun,
     };
     invocation::run(&engine, claimed).await;

@@ -1,12 +1,13 @@
 //! Long random histories, told to a store and to the model in memory, which have to agree after every step.
 
-use super::given::{self, HOUR, TYPE, edit, finish, kind, save, text};
+use super::given::{self, HOUR, TYPE, edit, finish, kind, numbered, text};
 use super::subject::{Opened, Subject};
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
-use crate::record::{Replica, StoredFunction};
+use crate::record::{NewMessage, Replica, StoredFunction, StoredMessage};
 use crate::store::{
-    Claimable, Create, Delete, Edit, Ending, Finish, InMemoryStore, Start, Transition, Write, Written,
+    After, Append, Claimable, Create, Delete, Edit, Ending, Finish, InMemoryStore, Replace, Save, Start,
+    Transition, Write, Written,
 };
 
 /// "One write on one instance" after another has the answers and the effects of the model.
@@ -54,13 +55,30 @@ impl Dice {
         self.pick(&[Due::Now, Due::At(Timestamp::UNIX_EPOCH), Due::After(HOUR), Due::At(Timestamp::MAX)])
     }
 
-    fn ending(&mut self, word: &str) -> Ending {
+    /// No text, or this one.
+    fn note(&mut self, word: &str) -> Option<String> {
+        self.one_in(3).then(|| format!("\"{word}\""))
+    }
+
+    /// Up to three messages of few keys, so that many are known already; what they say tells which was first.
+    fn messages(&mut self, word: &str) -> Vec<NewMessage> {
+        let keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "A", "a", "a "];
+        let one = |dice: &mut Self| NewMessage { payload: text(1, word), ..given::message(dice.pick(&keys)) };
+        (0..self.roll(4)).map(|_| one(self)).collect()
+    }
+
+    /// The count that was read, or another one.
+    fn count(&mut self, read: i64) -> i64 {
+        if self.one_in(4) { read + self.pick(&[-1, 1]) } else { read }
+    }
+
+    fn ending(&mut self, row: &StoredFunction, word: &str) -> Ending {
         match self.roll(8) {
             0 => Ending::Succeeded(text(self.version(), word)),
             1 => Ending::Failed(format!("\"{word}\"")),
             2 | 3 => Ending::Postponed(self.due()),
-            4 => Ending::Suspended { message_count: 0, due: None },
-            5 => Ending::Suspended { message_count: 1, due: None },
+            4 => Ending::Suspended { message_count: self.count(row.message_count), due: None },
+            5 => Ending::Suspended { message_count: self.count(row.message_count), due: Some(self.due()) },
             6 => Ending::Released,
             _ => Ending::Lost,
         }
@@ -111,7 +129,21 @@ impl History {
             for (stored, expected) in stored.into_iter().zip(expected) {
                 assert_eq!(stored.map(timeless), expected.map(timeless), "after step {step}: {told}");
             }
+            self.compare_messages(step, &told).await;
         }
+    }
+
+    /// The messages of all instances are the same, from wherever they are read.
+    async fn compare_messages(&mut self, step: usize, told: &str) {
+        let position = if self.dice.one_in(2) { 0 } else { i64::try_from(self.dice.roll(5)).expect("small") };
+        let wanted: Vec<_> = self.ids.iter().map(|id| After { id: id.clone(), position }).collect();
+        let stored = self.store.messages(&wanted, 1_000).await.expect("the store is there");
+        let expected = self.model.messages(&wanted, 1_000).await.expect("memory is there");
+        let untimed = |message: StoredMessage| StoredMessage { sent_at: Timestamp::UNIX_EPOCH, ..message };
+        let untimed = |all: Vec<Vec<_>>| -> Vec<Vec<_>> {
+            all.into_iter().map(|messages| messages.into_iter().map(untimed).collect()).collect()
+        };
+        assert_eq!(untimed(stored), untimed(expected), "after step {step}: {told}");
     }
 
     async fn write(&mut self, most: usize, word: &str) -> String {
@@ -135,23 +167,50 @@ impl History {
         let Some(mut row) = self.model.find(id).await else {
             let start = if dice.one_in(2) { Start::Running(replica) } else { Start::Waiting(dice.due()) };
             let scrapbook = dice.one_in(3).then(|| text(1, word));
-            let create = Create { id: id.clone(), scrapbook, ..given::create("", start) };
-            return Write::Create(Create { param: text(dice.version(), word), ..create });
+            let (journal, messages) = (dice.note(word), dice.messages(word));
+            let create = Create { id: id.clone(), scrapbook, journal, ..given::create("", start) };
+            if dice.one_in(8) {
+                return Write::Append(Append { id: id.clone(), messages });
+            }
+            return Write::Create(Create { param: text(dice.version(), word), messages, ..create });
         };
         if dice.one_in(6) {
             row.epoch = Epoch::new(row.epoch.as_i64() + dice.pick(&[-1, 1]));
         }
         row.owner = if dice.one_in(8) { Some(replica) } else { row.owner.or(Some(replica)) };
-        let data = dice.one_in(2).then(|| text(dice.version(), word));
-        match dice.roll(9) {
-            0 => Write::Create(Create { id: id.clone(), ..given::create("", Start::Waiting(Due::Now)) }),
-            1 | 2 => Write::Save(save(&row, text(dice.version(), word))),
-            3..=5 => Write::Finish(Finish { scrapbook: data, ..finish(&row, dice.ending(word)) }),
+        Self::change(dice, &row, replica, word)
+    }
+
+    /// A write on what is stored.
+    fn change(dice: &mut Dice, row: &StoredFunction, replica: ReplicaId, word: &str) -> Write {
+        let id = row.id.clone();
+        let scrapbook = dice.one_in(2).then(|| text(dice.version(), word));
+        let journal = dice.note(word);
+        match dice.roll(12) {
+            0 => {
+                let messages = dice.messages(word);
+                let create = given::create("", Start::Waiting(Due::Now));
+                Write::Create(Create { id, messages, ..create })
+            }
+            1 | 2 => {
+                let number = row.saves + dice.pick(&[1, 1, 1, 3, 0]);
+                Write::Save(Save { scrapbook, journal, ..numbered(row, number, text(1, "")) })
+            }
+            3..=5 => {
+                let (ending, reason) = (dice.ending(row, word), dice.note(word));
+                Write::Finish(Finish { scrapbook, journal, reason, ..finish(row, ending) })
+            }
             6 | 7 => {
                 let param = dice.one_in(3).then(|| text(dice.version(), word));
-                Write::Edit(Edit { param, scrapbook: data, ..edit(&row, dice.transition(replica, word)) })
+                let count = dice.count(row.message_count);
+                let replace =
+                    |dice: &mut Dice| Replace { message_count: count, messages: dice.messages(word) };
+                let messages = dice.one_in(3).then(|| replace(dice));
+                let edit = edit(row, dice.transition(replica, word));
+                Write::Edit(Edit { param, scrapbook, journal, messages, ..edit })
             }
-            _ => Write::Delete(Delete { id: id.clone(), epoch: row.epoch }),
+            8..=10 => Write::Append(Append { id, messages: dice.messages(word) }),
+            _ => Write::Delete(Delete { id, epoch: row.epoch }),
         }
     }
 

@@ -112,21 +112,13 @@ impl Context {
     /// One that cannot be stored is set aside as unreadable.
     ///
     /// ```
-    /// # use resilient::prelude::*;
-    /// # use resilient::{DecodeError, Message, Payload, Versioned};
-    /// # #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-    /// # struct Paid(u32);
-    /// # impl Versioned for Paid {
-    /// #     const VERSION: u32 = 1;
-    /// #     const OLDEST: u32 = 1;
-    /// #     fn decode(payload: &Payload) -> Result<Self, DecodeError> {
-    /// #         Ok(Self(payload.body.parse().unwrap_or_default()))
-    /// #     }
-    /// # }
-    /// # impl Message for Paid {
-    /// #     const NAME: &'static str = "Paid";
-    /// # }
-    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// use resilient::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, PartialEq, Serialize, Deserialize, Message)]
+    /// struct Paid(u32);
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
     /// let context = Context::test().with_message(Paid(7));
     /// assert_eq!(context.messages().next::<Paid>().await?, Paid(7));
     /// // Each message is handed out once, and a run that waits for another one ends here.

@@ -123,8 +123,8 @@ impl MessageList {
     ) -> Result<(), InvokeError> {
         self.at(id, position)?;
         self.check_key(id, &message.key, Some(position))?;
-        for shown in self.messages.iter_mut().filter(|shown| shown.position == position) {
-            *shown = PanelMessage { position, message: message.clone(), sent_at: None, dead_letter: None };
+        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.position == position) {
+            *shown = PanelMessage { position, message, sent_at: None, dead_letter: None };
         }
         self.edited();
         Ok(())

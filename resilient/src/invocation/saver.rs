@@ -58,10 +58,21 @@ impl RunSaver {
         SaveError::LostOwnership { id: self.id.clone() }
     }
 
-    async fn write(&self, engine: &Engine, save: &Save) -> Result<(), SaveError> {
+    async fn write(&self, engine: &Engine, number: &mut i64, progress: &Progress) -> Result<(), SaveError> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
         loop {
-            match engine.writer.write(Write::Save(save.clone())).await {
+            // A save that was given up may be stored: under its number the next one would look like an old one. And a
+            // save whose caller goes away is carried out all the same, so a number is used up at once.
+            *number = number.saturating_add(1);
+            let save = Save {
+                id: self.id.clone(),
+                owner: self.owner,
+                epoch: self.epoch,
+                number: *number,
+                scrapbook: progress.scrapbook.clone(),
+                journal: progress.journal.clone(),
+            };
+            match engine.writer.write(Write::Save(save)).await {
                 Ok(Written::Done) => {
                     let (type_id, instance_id, epoch) = (&self.id.type_id, &self.id.instance_id, self.epoch);
                     tracing::trace!(%type_id, %instance_id, %epoch, "scrapbook saved");
@@ -91,24 +102,14 @@ fn check_size(engine: &Engine, field: &'static str, bytes: usize) -> Result<(), 
 impl Saver for RunSaver {
     async fn save(&self, progress: Progress) -> Result<(), SaveError> {
         let Some(engine) = self.engine.upgrade() else { return Err(self.lost()) };
-        let Progress { scrapbook, journal } = progress;
+        let Progress { scrapbook, journal } = &progress;
         check_size(&engine, "scrapbook", scrapbook.as_ref().map_or(0, |payload| payload.body.len()))?;
         check_size(&engine, "journal", journal.as_ref().map_or(0, String::len))?;
         let mut number = self.number.lock().await;
-        // A save whose caller goes away is carried out all the same, so its number is used up at once.
-        *number = number.saturating_add(1);
-        let save = Save {
-            id: self.id.clone(),
-            owner: self.owner,
-            epoch: self.epoch,
-            number: *number,
-            scrapbook: scrapbook.clone(),
-            journal,
-        };
         // From here on it counts, even if the body is dropped before the answer: what begins next must not fall behind
         // what may be stored.
-        let before = scrapbook.map(|scrapbook| self.replace(Some(scrapbook)));
-        let written = self.write(&engine, &save).await;
+        let before = scrapbook.clone().map(|scrapbook| self.replace(Some(scrapbook)));
+        let written = self.write(&engine, &mut number, &progress).await;
         if let (Err(_), Some(before)) = (&written, before) {
             self.replace(before);
         }

@@ -105,9 +105,10 @@ pub trait Middleware: Send + Sync + 'static {
     ///   get [`InvokeError::Decode`](crate::InvokeError::Decode) when it does not fit. The scrapbook is stored as the
     ///   body left it.
     /// - It may run `next` again, one time after the other. Each time the body begins from its top, with the scrapbook as
-    ///   it was left, or after a panic as it was last saved in that time; the context says [`Mode::Retry`](crate::Mode::Retry) then,
-    ///   with the same attempt.
-    /// - It may drop what `next` returned, as a timeout does. The body ends where it is, as in a panic.
+    ///   the time before has left it; after a panic, as that time has begun with it or last saved it. The context says
+    ///   [`Mode::Retry`](crate::Mode::Retry) then, with the same attempt.
+    /// - It may drop what `next` returned, as a timeout does. The body ends where it is, as in a panic; a save that was
+    ///   under way counts.
     ///
     /// # Cancellation
     ///
@@ -193,7 +194,9 @@ impl Invocation {
     }
 
     fn note_failed_tries(&self, tries: u32) {
-        self.notes.note(|journal| journal.failed_tries = tries);
+        if tries != self.failed_tries() {
+            self.notes.note(|journal| journal.failed_tries = tries);
+        }
     }
 }
 
@@ -224,7 +227,7 @@ impl<'a> Next<'a> {
     ///
     /// # Cancellation
     ///
-    /// The body ends where it is, and the last save counts.
+    /// The body ends where it is; see [`Middleware::handle`] for what is left of it.
     pub async fn run(self) -> RawOutcome {
         let inside = async {
             match self.rest.split_first() {

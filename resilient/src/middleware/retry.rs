@@ -9,6 +9,7 @@ use super::{Invocation, Middleware, Next};
 use crate::backoff::shortened;
 use crate::clock::Due;
 use crate::context::Context;
+use crate::guard::UnknownOutcome;
 use crate::metrics;
 use crate::outcome::{Failure, RawOutcome};
 
@@ -152,7 +153,7 @@ impl Retry {
 }
 
 /// The types of the failures that another try cannot change.
-const HOPELESS: [&str; 2] = ["unknown outcome", "resilient::DecodeError"];
+const HOPELESS: [&str; 2] = [UnknownOutcome::FAILURE, "resilient::DecodeError"];
 
 impl Middleware for Retry {
     async fn handle(&self, invocation: &Invocation, next: Next<'_>) -> RawOutcome {

@@ -79,9 +79,7 @@ fn stored(text: String) -> String {
 }
 
 /// The error, its source, the source of that, and so on.
-fn chain<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> + Clone {
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let source = |error: &&'a (dyn StdError + 'static)| {
         let error: &'a (dyn StdError + 'static) = *error;
         error.source()
@@ -115,13 +113,10 @@ impl<E: Into<BoxError> + Send + 'static> IntoFailure for E {
 }
 
 /// The outcome that a chain of causes has a word for; of several the outermost counts.
-pub(super) fn meant<'a, C>(chain: C) -> Option<RawOutcome>
-where
-    C: Iterator<Item = &'a (dyn StdError + 'static)> + Clone,
-{
-    let unknown =
-        |error: &'a _| unknown(error).map(|unknown| RawOutcome::Failed(in_doubt(unknown, chain.clone())));
-    chain.clone().find_map(|error| waiting(error).or_else(|| unknown(error)))
+pub(super) fn meant<'a>(chain: impl Iterator<Item = &'a (dyn StdError + 'static)>) -> Option<RawOutcome> {
+    let chain: Vec<&'a (dyn StdError + 'static)> = chain.collect();
+    let in_doubt = |error| unknown(error).map(|unknown| RawOutcome::Failed(in_doubt(unknown, &chain)));
+    chain.iter().find_map(|&error| waiting(error).or_else(|| in_doubt(error)))
 }
 
 /// The unknown outcome that this very error is.
@@ -131,12 +126,9 @@ fn unknown<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a UnknownOutcome
 }
 
 /// The failure that names the call, wherever in the chain that stands; all else that the chain says comes after it.
-fn in_doubt<'a>(
-    unknown: &'a UnknownOutcome,
-    chain: impl Iterator<Item = &'a (dyn StdError + 'static)>,
-) -> Failure {
+fn in_doubt(unknown: &UnknownOutcome, chain: &[&(dyn StdError + 'static)]) -> Failure {
     let mut failure = Failure::new(UnknownOutcome::FAILURE, unknown.to_string());
-    let others = chain.map(|cause| stored(cause.to_string()));
+    let others = chain.iter().map(|cause| stored(cause.to_string()));
     failure.sources = others.filter(|text| *text != failure.message).collect();
     failure
 }

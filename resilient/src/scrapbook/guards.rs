@@ -50,7 +50,7 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// assert_eq!(process("another".to_owned(), &mut scrapbook).await?, "parcel of chair");
     ///
     /// // A crash between the marker and the result: nobody can know.
-    /// let mut scrapbook = Scrapbook::default().failing_at_save(2);
+    /// let mut scrapbook = Scrapbook::<Order>::default().failing_at_save(2);
     /// assert!(process(chair(), &mut scrapbook).await.is_err());
     /// let error = process(chair(), &mut scrapbook.after_crash()).await.unwrap_err();
     /// assert!(error.to_string().starts_with("the outcome of "));
@@ -230,6 +230,8 @@ impl GuardError {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Ready, ready};
+
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -254,15 +256,15 @@ mod tests {
 
     impl ScrapbookState for Order {
         const FIELDS: &'static [(&'static str, usize)] = &[
-            ("weight", std::mem::offset_of!(Order, weight)),
-            ("shipping", std::mem::offset_of!(Order, shipping)),
-            ("label", std::mem::offset_of!(Order, label)),
-            ("parcels", std::mem::offset_of!(Order, parcels)),
+            ("weight", std::mem::offset_of!(Self, weight)),
+            ("shipping", std::mem::offset_of!(Self, shipping)),
+            ("label", std::mem::offset_of!(Self, label)),
+            ("parcels", std::mem::offset_of!(Self, parcels)),
         ];
     }
 
-    async fn answer(number: u32) -> Result<u32, String> {
-        if number == 0 { Err("no answer".to_owned()) } else { Ok(number) }
+    fn answer(number: u32) -> Ready<Result<u32, String>> {
+        ready(if number == 0 { Err("no answer".to_owned()) } else { Ok(number) })
     }
 
     #[test]

@@ -169,6 +169,13 @@ pub struct Replace {
     pub messages: Vec<NewMessage>,
 }
 
+impl Replace {
+    /// How many messages there are from then on.
+    pub(crate) fn count(&self) -> i64 {
+        i64::try_from(self.messages.len()).unwrap_or(i64::MAX)
+    }
+}
+
 /// Appends messages to an instance that has not succeeded.
 ///
 /// A message whose key the instance has stored already is left out. If any are left, they get the positions that follow

@@ -52,7 +52,9 @@ impl Watchdog for DueWork {
         }
         let (renewed, asked) = (engine.lease.renewed(), Instant::now());
         let claimed = engine.store.claim(me, &kinds, clamped(free)).await?;
-        claimed.iter().for_each(|row| metrics::claimed(&row.id.type_id, row.crashes));
+        for row in &claimed {
+            metrics::claimed(&row.id.type_id, row.crashes);
+        }
         let begun = Begun { asked, answered: Instant::now(), shown: None };
         if claimed.len() >= free {
             // There may be more than one claim takes.

@@ -3,31 +3,29 @@
 //! While a batch is on its way to the store, the next one collects; an idle writer sends at once, so an uncontended
 //! write costs no extra latency. Each batch runs in a task of its own: a caller that goes away drops nothing half-way.
 
+mod batch;
+mod flight;
 mod unknown;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
-use crate::backoff::Backoff;
+use self::batch::{Batch, Job, Request};
+use self::flight::Flight;
 use crate::id::FunctionId;
-use crate::metrics;
 use crate::settings::Settings;
-use crate::store::{Append, Create, Store, StoreError, Write, Written};
+use crate::store::{Store, StoreError, Write, Written};
 
 /// The entrance for writes; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     requests: mpsc::UnboundedSender<Request>,
-}
-
-#[derive(Debug)]
-struct Request {
-    write: Write,
-    answer: oneshot::Sender<Result<Written, StoreError>>,
 }
 
 impl Writer {
@@ -109,8 +107,8 @@ impl Collector {
             if batch.is_empty() {
                 return;
             }
-            let flight = Flight { store: Arc::clone(&self.store), patience: self.patience };
-            let ids = batch.iter().map(|request| request.write.id().clone()).collect();
+            let flight = Flight::new(Arc::clone(&self.store), self.patience);
+            let ids = batch.iter().map(|job| job.write.id().clone()).collect();
             let landed = Landed { ids, to: landed.clone() };
             self.in_flight += 1;
             tokio::spawn(async move {
@@ -120,23 +118,22 @@ impl Collector {
         }
     }
 
-    /// The next writes in the order of their arrival, at most one for each instance and none for a busy one.
-    fn next_batch(&mut self) -> Vec<Request> {
-        let mut batch = Vec::new();
+    /// The next writes in the order of their arrival, at most one for each instance and none for a busy one; messages
+    /// for one instance are one write.
+    fn next_batch(&mut self) -> Vec<Job> {
+        let mut batch = Batch::default();
         let mut later = VecDeque::new();
         while batch.len() < self.max_batch {
             let Some(request) = self.queue.pop_front() else { break };
             if self.busy.insert(request.write.id().clone()) {
-                batch.push(request);
+                batch.take(request);
             } else {
-                later.push_back(request);
+                later.extend(batch.join(request));
             }
         }
         later.append(&mut self.queue);
         self.queue = later;
-        // All batches lock rows in the same order, so that two of them, here or elsewhere, cannot deadlock.
-        batch.sort_by(|a, b| a.write.id().cmp(b.write.id()));
-        batch
+        batch.finish()
     }
 }
 
@@ -149,146 +146,5 @@ struct Landed {
 impl Drop for Landed {
     fn drop(&mut self) {
         let _ = self.to.send(std::mem::take(&mut self.ids));
-    }
-}
-
-/// One batch on its way.
-struct Flight {
-    store: Arc<dyn Store>,
-    patience: Duration,
-}
-
-impl Flight {
-    async fn carry(self, batch: Vec<Request>) {
-        let (writes, mut answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|request| (request.write, Some(request.answer))).unzip();
-        let deadline = Instant::now() + self.patience;
-        let mut left: Vec<usize> = (0..writes.len()).collect();
-        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
-        loop {
-            let error = match self.write(&writes, &left).await {
-                Ok(written) => return reply(&mut answers, &left, written),
-                Err(error) => error,
-            };
-            tracing::warn!(
-                writes = left.len(),
-                %error,
-                "a batch of writes failed"
-            );
-            // Whether it was applied is unknown: nothing is written again before the rows have been read.
-            loop {
-                if Instant::now() >= deadline {
-                    return refuse(&mut answers, &left, &error);
-                }
-                backoff.wait().await;
-                if self.settle(&writes, &mut left, &mut answers).await.is_ok() {
-                    break;
-                }
-            }
-            if left.is_empty() {
-                return;
-            }
-            if !error.is_transient() {
-                return self.one_by_one(&writes, &left, &mut answers).await;
-            }
-        }
-    }
-
-    async fn write(&self, writes: &[Write], left: &[usize]) -> Result<Vec<Written>, StoreError> {
-        let batch: Vec<Write> = left.iter().filter_map(|at| writes.get(*at)).cloned().collect();
-        let answer = self.store.write(&batch).await;
-        measure(&batch, answer.is_ok());
-        let written = answer?;
-        if written.len() == batch.len() {
-            batch.iter().zip(&written).for_each(|(write, written)| tell(write, written));
-            return Ok(written);
-        }
-        Err(StoreError::permanent(format!(
-            "the store answered {} of {} writes; each write has one answer",
-            written.len(),
-            batch.len()
-        )))
-    }
-
-    /// Answers what was applied although the store's answer was lost; the rest stays.
-    async fn settle(
-        &self,
-        writes: &[Write],
-        left: &mut Vec<usize>,
-        answers: &mut [Answer],
-    ) -> Result<(), StoreError> {
-        let ids: Vec<_> =
-            left.iter().filter_map(|at| writes.get(*at)).map(|write| write.id().clone()).collect();
-        let mut rows = self.store.get(&ids).await?.into_iter();
-        left.retain(|at| {
-            let row = rows.next().flatten();
-            let settled = writes.get(*at).and_then(|write| unknown::answer(write, row.as_ref()));
-            let applied = settled.is_some();
-            if let (Some(write), Some(written)) = (writes.get(*at), &settled) {
-                tell(write, written);
-            }
-            if let (Some(written), Some(answer)) = (settled, answers.get_mut(*at)) {
-                send(answer, Ok(written));
-            }
-            !applied
-        });
-        Ok(())
-    }
-
-    /// One write that the store cannot take must not take the others with it.
-    async fn one_by_one(&self, writes: &[Write], left: &[usize], answers: &mut [Answer]) {
-        for at in left {
-            let written = self.write(writes, &[*at]).await.map(|mut written| written.pop());
-            let result = written.and_then(|written| written.ok_or_else(stopped));
-            if let Some(answer) = answers.get_mut(*at) {
-                send(answer, result);
-            }
-        }
-    }
-}
-
-fn measure(batch: &[Write], is_stored: bool) {
-    metrics::batch(batch.len(), is_stored);
-    if !is_stored {
-        metrics::store_error("write");
-    }
-}
-
-/// Counts what was applied.
-fn tell(write: &Write, written: &Written) {
-    match (write, written) {
-        (Write::Save(save), Written::Done) => metrics::saved(&save.id.type_id),
-        (
-            Write::Append(Append { id, messages }) | Write::Create(Create { id, messages, .. }),
-            Written::Done,
-        ) => {
-            metrics::sent(&id.type_id, messages.len());
-        }
-        _ => {}
-    }
-}
-
-type Answer = Option<oneshot::Sender<Result<Written, StoreError>>>;
-
-fn send(answer: &mut Answer, result: Result<Written, StoreError>) {
-    if let Some(answer) = answer.take() {
-        // The caller may have gone away; its write is done all the same.
-        let _ = answer.send(result);
-    }
-}
-
-fn reply(answers: &mut [Answer], left: &[usize], written: Vec<Written>) {
-    for (at, written) in left.iter().zip(written) {
-        if let Some(answer) = answers.get_mut(*at) {
-            send(answer, Ok(written));
-        }
-    }
-}
-
-fn refuse(answers: &mut [Answer], left: &[usize], error: &StoreError) {
-    for at in left {
-        if let Some(answer) = answers.get_mut(*at) {
-            send(answer, Err(error.clone()));
-        }
     }
 }

@@ -3,20 +3,35 @@
 //! A store call that errs may have been applied. Issuing it again blindly, or taking a guard that does not hold any
 //! more for "somebody else was here", are both wrong: the row as it is now decides.
 
+use std::collections::HashSet;
+
 use crate::id::Epoch;
-use crate::record::StoredFunction;
+use crate::record::{NewMessage, StoredFunction, StoredMessage};
 use crate::status::Status;
-use crate::store::{Create, Delete, Edit, Ending, Finish, Save, Start, Transition, Write, Written};
+use crate::store::{Create, Delete, Edit, Ending, Finish, Replace, Save, Start, Transition, Write, Written};
+
+/// How many of the instance's first messages have to be read to tell, when any have.
+pub(super) fn replaced(write: &Write) -> Option<u32> {
+    let Write::Edit(Edit { messages: Some(replace), .. }) = write else { return None };
+    // One more than there should be shows that there are others.
+    Some(u32::try_from(replace.messages.len()).unwrap_or(u32::MAX).saturating_add(1))
+}
 
 /// The answer that the write would have got, or `None` when it was not applied and may be issued again.
-pub(super) fn answer(write: &Write, row: Option<&StoredFunction>) -> Option<Written> {
+///
+/// Of the messages it needs as many as [`replaced`] says.
+pub(super) fn answer(
+    write: &Write,
+    row: Option<&StoredFunction>,
+    messages: &[StoredMessage],
+) -> Option<Written> {
     match write {
         Write::Create(create) => row.map(|row| created(create, row)),
         Write::Save(save) => row.map_or(Some(Written::LostOwnership), |row| saved(save, row)),
         Write::Finish(finish) => row.map_or(Some(Written::LostOwnership), |row| finished(finish, row)),
         // Keys make it harmless to issue it again.
         Write::Append(_) => row.is_none().then_some(Written::NotFound),
-        Write::Edit(edit) => row.map_or(Some(Written::NotFound), |row| edited(edit, row)),
+        Write::Edit(edit) => row.map_or(Some(Written::NotFound), |row| edited(edit, row, messages)),
         Write::Delete(delete) => row.map_or(Some(Written::Done), |row| not_deleted(delete, row)),
     }
 }
@@ -24,13 +39,26 @@ pub(super) fn answer(write: &Write, row: Option<&StoredFunction>) -> Option<Writ
 fn created(create: &Create, row: &StoredFunction) -> Written {
     match create.start {
         // For waiting work it does not matter who stored the same input.
-        Start::Waiting(_) if row.epoch == Epoch::ZERO && row.owner.is_none() && row.param == create.param => {
+        Start::Waiting(_) if row.epoch == Epoch::ZERO && row.owner.is_none() && is_same(create, row) => {
             Written::Done
         }
         // An instance that this replica owns at epoch 0 need not be of this create: an earlier run of it may have been
         // stopped, and its progress must not be forgotten. The caller finds out.
         Start::Waiting(_) | Start::Running(_) => Written::Exists(Box::new(row.clone())),
     }
+}
+
+fn is_same(create: &Create, row: &StoredFunction) -> bool {
+    let messages = distinct(&create.messages).len();
+    row.param == create.param
+        && row.journal == create.journal
+        && usize::try_from(row.message_count).is_ok_and(|count| count >= messages)
+}
+
+/// The messages that are stored of these: of several with one key the first.
+fn distinct(messages: &[NewMessage]) -> Vec<&NewMessage> {
+    let mut known = HashSet::new();
+    messages.iter().filter(|message| known.insert(&message.key)).collect()
 }
 
 fn saved(save: &Save, row: &StoredFunction) -> Option<Written> {
@@ -55,12 +83,14 @@ fn finished(finish: &Finish, row: &StoredFunction) -> Option<Written> {
     Some(if applied { Written::Done } else { Written::LostOwnership })
 }
 
-fn edited(edit: &Edit, row: &StoredFunction) -> Option<Written> {
+fn edited(edit: &Edit, row: &StoredFunction, messages: &[StoredMessage]) -> Option<Written> {
     if row.epoch == edit.epoch {
         return None;
     }
     let data = edit.param.as_ref().is_none_or(|param| *param == row.param)
-        && edit.scrapbook.as_ref().is_none_or(|scrapbook| row.scrapbook.as_ref() == Some(scrapbook));
+        && edit.scrapbook.as_ref().is_none_or(|scrapbook| row.scrapbook.as_ref() == Some(scrapbook))
+        && edit.journal.as_ref().is_none_or(|journal| row.journal.as_ref() == Some(journal))
+        && edit.messages.as_ref().is_none_or(|replace| begin_with(messages, replace));
     let transition = match &edit.transition {
         Transition::Keep => true,
         Transition::Run(replica) => row.owner == Some(*replica),
@@ -70,6 +100,17 @@ fn edited(edit: &Edit, row: &StoredFunction) -> Option<Written> {
     };
     let applied = row.epoch == edit.epoch.next() && data && transition;
     Some(if applied { Written::Done } else { Written::Changed })
+}
+
+/// Whether these messages are those of the replacement, with what may have come behind them.
+fn begin_with(stored: &[StoredMessage], replace: &Replace) -> bool {
+    let given = distinct(&replace.messages);
+    let is = |(stored, given): (&StoredMessage, &&NewMessage)| {
+        stored.key == given.key && stored.name == given.name && stored.payload == given.payload
+    };
+    // What was emptied and has messages again looks like what was never emptied: whoever edits looks again.
+    let emptied = given.is_empty() && !stored.is_empty();
+    !emptied && stored.len() >= given.len() && stored.iter().zip(&given).all(is)
 }
 
 fn not_deleted(delete: &Delete, row: &StoredFunction) -> Option<Written> {

@@ -1,8 +1,10 @@
 //! Calls that must not happen twice, and calls that have to happen: what is stored of them, and what a later run does.
 
-use resilient::middleware::{Invocation, Middleware, Next};
+use std::time::Duration;
+
+use resilient::middleware::{Invocation, Middleware, Next, Retry};
 use resilient::prelude::*;
-use resilient::{Builder, Failure, Journal, Json, RawOutcome, Store};
+use resilient::{Builder, Failure, GuardError, Journal, Json, RawOutcome, Store};
 use resilient_tests::faults::{Call, Fault, at_every_call};
 use resilient_tests::{FaultyStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
@@ -109,6 +111,22 @@ pub(crate) async fn guarded(
         Form::LeastName => context.at_least_once("print", call).await?,
     };
     Ok(parcel)
+}
+
+/// A call that says itself that nothing has happened may be made again.
+#[resilient_fn(type_id = "Knowing", register = false)]
+async fn knowing((): (), order: &mut Scrapbook<Order>, probe: Dep<Probe>) -> resilient::Result<Parcel> {
+    let call = async || {
+        probe.begin();
+        if probe.runs() == 1 { Err("out of parcels") } else { Ok(Parcel::of(probe.runs())) }
+    };
+    match order.at_most_once(|s| &mut s.shipping, call).await {
+        Err(GuardError::Call { .. }) => {
+            order.shipping = AtMostOnce::NotStarted;
+            Err(Postpone::for_(ms(1)))?
+        }
+        shipped => Ok(shipped?),
+    }
 }
 
 fn describe(store: impl Store, probe: &Probe) -> Builder {
@@ -221,6 +239,27 @@ on_every_store! {
         assert_eq!(again.expect("a name is free again in the next try"), Parcel::of(7));
     }
 
+    /// The next try finds it begun, and after that there is none.
+    async fn a_retry_policy_does_not_begin_it_again(store: TestStore) {
+        for form in MOST {
+            let probe = Probe::default();
+            let retry = Retry::linear(ms(1), Duration::ZERO);
+            let runtime = describe(store.another().await, &probe).middleware(retry).start().await.expect("it starts");
+            guarded::schedule(&runtime, form.id(), (form, vec![Answer::Fail])).await.expect("it is stored");
+            let ended = guarded::completion(&runtime, form.id()).await;
+            assert_eq!((failure(ended), probe.runs()), (form.in_doubt(), 1));
+            assert_eq!(stored(&store, "Guarded", &form.id()).await.attempts, 2);
+        }
+    }
+
+    /// The field is the author's: set back, and stored with the outcome, it lets the next run make the call.
+    async fn code_that_knows_better_sets_the_field_back(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = describe(store.clone(), &probe).register::<knowing>().start().await.expect("it starts");
+        assert_postponed(knowing::invoke(&runtime, "1", ()).await);
+        assert_eq!(knowing::completion(&runtime, "1").await.expect("it succeeds"), Parcel::of(2));
+    }
+
     /// The process dies between marker and result.
     async fn a_crash_in_the_middle_leaves_it_unknown(store: TestStore) {
         for form in MOST {
@@ -313,5 +352,27 @@ on_every_store! {
                 assert_eq!(next.expect("it is made again"), Parcel::of(2));
             }
         }
+    }
+}
+
+/// A crash at each of the saves, and after the last one, with nothing but the function itself.
+#[tokio::test]
+async fn a_crash_at_any_point_is_a_unit_test() {
+    for form in MOST {
+        let mut seen = Vec::new();
+        for n in 1..=3 {
+            let probe = Probe::default();
+            let mut order = Scrapbook::<Order>::default().failing_at_save(n);
+            let context = Context::test().failing_at_save(n);
+            let first = guarded((form, Vec::new()), &mut order, &context, Dep::new(probe.clone())).await;
+            let (mut order, context) = (order.after_crash(), context.next_run());
+            let second = guarded((form, Vec::new()), &mut order, &context, Dep::new(probe.clone())).await;
+            if let Err(error) = &second {
+                assert_eq!(error.to_string(), form.in_doubt().message);
+            }
+            seen.push((first.is_ok(), second.is_ok(), probe.runs()));
+        }
+        let expected = [(false, true, 1), (false, false, 1), (true, true, 1)];
+        assert_eq!(seen, expected, "before the marker, before the result, and after it");
     }
 }

@@ -7,10 +7,13 @@
 //! - `outcomes`: what is stored of a run, how it learns that it has lost its instance, and running again.
 //! - `failures`: panics, and errors with all their causes.
 //! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
+//! - `panel_messages`: messages in a control panel, shown as they are stored and edited under compare-and-set.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
 //! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
 //! - `metrics`: every documented name, unit and label, and no other.
+//! - `messages`: sent from anywhere, waits in memory and suspended, keys, dead letters, races and crashes.
+//! - `timers`: sleeps and deadlines, in memory and suspended, side by side, across restarts and in virtual time.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
@@ -42,8 +45,11 @@ mod events;
 mod failures;
 mod guards;
 mod invoke;
+mod messages;
+mod metrics;
 mod middleware;
 mod outcomes;
+mod panel_messages;
 mod postpone;
 mod raw_panel;
 mod reasons;
@@ -55,5 +61,6 @@ mod settings;
 mod shutdown;
 mod side_by_side;
 mod startup;
+mod timers;
 mod unreadable;
 mod versions;

@@ -8,7 +8,10 @@ use resilient::middleware::{
     Correlation, Invocation, Middleware, Next, OnFailure, Retry, Starting, TracingSpans, correlation,
 };
 use resilient::prelude::*;
+use resilient::store::{Edit, Transition, Write, Written};
 use resilient::{Builder, Due, Failure, InMemoryStore, Journal, RawOutcome, StartError, Store};
+use resilient_tests::faults::Call;
+use resilient_tests::held::{HeldStore, Point};
 use resilient_tests::on_every_store;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -16,7 +19,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::common::{
     Act, Played, Probe, assert_postponed, builder, crash, double, failed, failure, json, ms, onlooker, play,
-    quick, refusal, replica, stored, told_to_fail,
+    quick, refusal, replica, secs, stored, told_to_fail,
 };
 
 tokio::task_local! {
@@ -30,7 +33,7 @@ fn around() -> String {
 
 /// Says what is around it.
 #[resilient_fn(type_id = "Placed", register = false)]
-async fn placed(_: (), probe: Dep<Probe>) -> String {
+async fn placed((): (), probe: Dep<Probe>) -> String {
     probe.begin();
     around()
 }
@@ -44,6 +47,7 @@ enum Does {
     Replace,
     Repeat,
     GiveUp,
+    GiveUpOnce,
 }
 
 /// Puts its name around what is inside, and tells how that ended.
@@ -80,6 +84,11 @@ impl Middleware for Layer {
                 let given_up = tokio::time::timeout(ms(20), inner()).await;
                 given_up.unwrap_or_else(|_| RawOutcome::Failed(Failure::new("timeout", "it took too long")))
             }
+            Does::GiveUpOnce => {
+                inner().await;
+                tokio::time::timeout(ms(20), inner()).await.expect_err("it is held up");
+                inner().await
+            }
         };
         let version = invocation.version();
         probe.note(format!("{name}: {} v{version} {}", invocation.epoch(), outcome.kind()));
@@ -94,7 +103,7 @@ async fn with(store: impl Store, probe: &Probe, does: Does) -> Runtime {
 
 /// Counts its runs, in memory or not: the first leaves what it has unsaved, the second saves and goes on to the gate.
 #[resilient_fn(type_id = "Repeated", register = false)]
-async fn repeated(_: (), played: &mut Scrapbook<Played>, context: &Context, probe: Dep<Probe>) -> Vec<u32> {
+async fn repeated((): (), played: &mut Scrapbook<Played>, context: &Context, probe: Dep<Probe>) -> Vec<u32> {
     probe.note(format!("{:?} after {:?}", context.mode(), played.attempts));
     probe.begin();
     let run = u32::try_from(probe.runs()).expect("few");
@@ -120,7 +129,7 @@ async fn correlated(hangs: bool, context: &Context, probe: Dep<Probe>) -> Option
 
 /// Starts two others from inside, one of them from a task of its own.
 #[resilient_fn(type_id = "Parent", register = false)]
-async fn parent(_: (), probe: Dep<Probe>) -> Result<(Option<String>, Option<String>), InvokeError> {
+async fn parent((): (), probe: Dep<Probe>) -> Result<(Option<String>, Option<String>), InvokeError> {
     let runtime = probe.runtime();
     let inherits = correlated::invoke(&runtime, "child", false).await?;
     let apart = tokio::spawn(async move { correlated::invoke(&runtime, "apart", false).await });
@@ -250,6 +259,20 @@ on_every_store! {
         probe.open();
         let panel = repeated::control_panel(&runtime, "1").await.expect("it is there");
         assert_eq!(panel.scrapbook().attempts, [1, 2]);
+    }
+
+    /// It may be stored any moment: what begins next must not fall behind it.
+    async fn a_save_that_is_under_way_counts(store: TestStore) {
+        let (probe, held) = (Probe::default(), HeldStore::new(store.another().await));
+        let runtime = builder(held.clone(), &probe).register::<repeated>().settings(quick().poll(secs(3_600)));
+        let layer = Layer("m", Does::GiveUpOnce, Probe::default());
+        let runtime = runtime.middleware(layer).start().await.expect("it starts");
+        repeated::schedule_in(&runtime, "1", (), ms(100)).await.expect("it is stored");
+        held.hold([Point::Before(Call::Write)]);
+        probe.begun(3).await;
+        held.release();
+        assert_eq!(repeated::completion(&runtime, "1").await.expect("it succeeds"), [1, 2, 3]);
+        assert_eq!(probe.notes(), ["FirstRun after []", "Retry after [1]", "Retry after [1, 2]"]);
     }
 
     /// Whichever call stores the instance, every run on every replica reads them.
@@ -385,16 +408,42 @@ impl Middleware for Reader {
     }
 }
 
+/// What cannot be read fails for good, too.
+#[tokio::test]
+async fn the_hook_is_called_for_what_cannot_be_read() {
+    let (store, probe, alarms) = (InMemoryStore::new(), Probe::default(), Probe::default());
+    let tool = builder(store.clone(), &probe).take_no_work().start().await.expect("it starts");
+    double::schedule(&tool, "1", 2).await.expect("it is stored");
+    let row = stored(&store, "Double", "1").await;
+    let edit = Edit {
+        id: row.id,
+        epoch: row.epoch,
+        param: None,
+        scrapbook: None,
+        journal: Some("written by newer code".to_owned()),
+        messages: None,
+        transition: Transition::Keep,
+    };
+    assert_eq!(store.write(&[Write::Edit(edit)]).await.expect("the store is there"), [Written::Done]);
+    let worker = builder(store, &probe).middleware(alarm(&alarms)).start().await.expect("it starts");
+    let unread = failure(double::completion(&worker, "1").await);
+    assert_eq!(alarms.notes(), [format!("Double/1 #1 {unread}")]);
+    assert_eq!(probe.runs(), 0);
+}
+
+/// Puts everything off for too long.
+struct Late;
+
+impl Middleware for Late {
+    async fn handle(&self, _: &Invocation, _: Next<'_>) -> RawOutcome {
+        RawOutcome::Postpone(Due::After(Duration::MAX))
+    }
+}
+
 /// What cannot be stored fails for good, too.
 #[tokio::test]
 async fn the_hook_is_called_for_an_outcome_that_cannot_be_stored() {
     let (probe, alarms) = (Probe::default(), Probe::default());
-    struct Late;
-    impl Middleware for Late {
-        async fn handle(&self, _: &Invocation, _: Next<'_>) -> RawOutcome {
-            RawOutcome::Postpone(Due::After(Duration::MAX))
-        }
-    }
     let runtime =
         starts(&probe).middleware(alarm(&alarms)).middleware(Late).start().await.expect("it starts");
     let late = failure(double::invoke(&runtime, "1", 1).await);

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use resilient::middleware::{Invocation, Middleware, Next, Retry};
+use resilient::middleware::Retry;
 use resilient::prelude::*;
 use resilient::{
-    Builder, Failure, InMemoryStore, Journal, RawOutcome, Shutdown, StartError, Store, StoredFunction,
+    Builder, Failure, InMemoryStore, Journal, Message, Shutdown, StartError, Store, StoredFunction,
 };
 use resilient_tests::{eventually, on_every_store};
 use tokio::time::Instant;
@@ -22,9 +22,17 @@ enum Do {
     Fail,
     Panic,
     Postpone,
+    /// Waits for a message.
+    Listen,
+    /// Makes a call that must not happen twice, and that fails.
+    Once,
 }
 
-use Do::{Fail, Panic, Postpone as PutOff, Return};
+use Do::{Fail, Listen, Once, Panic, Postpone as PutOff, Return};
+
+/// What [`shaky`] listens for.
+#[derive(Debug, serde::Serialize, serde::Deserialize, Message)]
+struct GoOn;
 
 /// Does in its n-th run, in memory or not, what the n-th word says, and succeeds after the last one.
 #[resilient_fn(type_id = "Shaky", register = false)]
@@ -43,7 +51,27 @@ async fn shaky(
         Fail => Err(resilient::Error::msg(format!("run {run} fails"))),
         Panic => panic!("run {run} panics"),
         PutOff => Err(Postpone::for_(ms(1)))?,
+        Listen => {
+            context.messages().next::<GoOn>().await?;
+            Ok(played.attempts.clone())
+        }
+        Once => Ok(context.once("ship", async || Err("the ship sank")).await?),
     }
+}
+
+fn is_hopeful(failure: &Failure) -> bool {
+    failure.message != "hopeless"
+}
+
+/// Fails with this message.
+#[resilient_fn(
+    type_id = "Shaky.Attribute",
+    register = false,
+    retry(first = "1ms", factor = 2, max_tries = 3, jitter = 0, only_if = is_hopeful)
+)]
+async fn attributed(message: String, probe: Dep<Probe>) -> resilient::Result<()> {
+    probe.begin();
+    Err(resilient::Error::msg(message))
 }
 
 fn exactly(retry: Retry) -> Retry {
@@ -71,8 +99,8 @@ fn run_fails(run: u32) -> Failure {
     failed("message", &format!("run {run} fails"), &[])
 }
 
-fn again(run: u32, tries: u32, most: u32) -> Option<String> {
-    Some(format!("try {tries} of {most} failed: run {run} fails; tried again"))
+fn again(run: u32, tries: u32, most: u32) -> String {
+    format!("try {tries} of {most} failed: run {run} fails; tried again")
 }
 
 /// Waits until this many tries have failed.
@@ -92,13 +120,13 @@ on_every_store! {
         let first = start(retrying(store.another().await, &probe, retry).take_no_work()).await;
         assert_postponed(shaky::invoke(&first, "1", vec![Fail; 9]).await);
         let row = stored(&store, "Shaky", "1").await;
-        assert_eq!((row.status, delay(&row), row.reason.clone()), (Status::Postponed, ms(50), again(1, 1, 3)));
+        assert_eq!((row.status, delay(&row), row.reason.clone()), (Status::Postponed, ms(50), Some(again(1, 1, 3))));
         assert_eq!((failed_tries(&row), row.failure), (1, None));
         assert_eq!(row.scrapbook.expect("the run has left it").body, r#"{"attempts":[1]}"#);
         drop(first);
         let _second = start(retrying(store.another().await, &probe, retry)).await;
         let row = tried(&store, 2).await;
-        assert_eq!((delay(&row), row.reason), (secs(50), again(2, 2, 3)));
+        assert_eq!((delay(&row), row.reason), (secs(50), Some(again(2, 2, 3))));
         assert_eq!(probe.notes(), ["1 FirstRun after []", "2 Retry after [1]"]);
     }
 
@@ -149,9 +177,9 @@ on_every_store! {
         assert_eq!(runtime.shutdown().await.expect("the store is there"), Shutdown { handed_over: 0 });
         let row = stored(&store, "Shaky", "1").await;
         assert_eq!((row.status, row.attempts, failed_tries(&row)), (Status::Postponed, 1, 1));
-        assert_eq!(row.reason, again(1, 1, 10));
+        assert_eq!(row.reason, Some(again(1, 1, 10)));
         let left = delay(&row);
-        assert!(left <= secs(3_600) && left > secs(3_600) - PATIENCE, "{left:?} are left");
+        assert!(left <= secs(3_600) && left + PATIENCE > secs(3_600), "{left:?} are left");
     }
 
     /// Nothing is tried again that the predicate, or the kind of the failure, forbids.
@@ -166,9 +194,28 @@ on_every_store! {
         shaky::schedule(&runtime, "1", vec![Panic, Fail]).await.expect("it is stored");
         assert_eq!(failure(shaky::completion(&runtime, "1").await), run_fails(2));
         assert_eq!(failure(shaky::invoke(&runtime, "2", vec![Fail; 3]).await), run_fails(3));
-        let runtime = start(builder(store, &probe).middleware(Retry::linear(ms(1), ms(1))).middleware(Doubt)).await;
-        let stays = failure(play::invoke(&runtime, "1", vec![]).await);
-        assert_eq!(stays, failed("unknown outcome", "was it shipped?", &[]));
+    }
+
+    /// Only a person can know whether the call of the first try has happened.
+    async fn an_unknown_outcome_stays(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = start(retrying(store, &probe, Retry::linear(ms(1), ms(0)))).await;
+        shaky::schedule(&runtime, "1", vec![Once; 9]).await.expect("it is stored");
+        assert_eq!(failure(shaky::completion(&runtime, "1").await).type_name, "unknown outcome");
+        assert_eq!(probe.runs(), 2, "what failed was tried again, and no more");
+    }
+
+    /// Waiting for somebody else is no failed try.
+    async fn a_suspension_begins_the_count_anew(store: TestStore) {
+        let probe = Probe::default();
+        let retry = Retry::linear(ms(1), ms(0)).max_tries(2);
+        let settings = quick().stay_in_memory(ms(0));
+        let runtime = start(retrying(store.clone(), &probe, retry).settings(settings)).await;
+        shaky::schedule(&runtime, "1", vec![Fail, Listen, Fail]).await.expect("it is stored");
+        eventually(PATIENCE, async || stored(&store, "Shaky", "1").await.status == Status::Suspended).await;
+        assert_eq!(failed_tries(&stored(&store, "Shaky", "1").await), 0);
+        shaky::send(&runtime, "1", GoOn).await.expect("it is there");
+        assert_eq!(shaky::completion(&runtime, "1").await.expect("it succeeds"), [1, 2, 3, 4]);
     }
 
     /// What the body asks for itself is no failed try, and neither is what a person asks for.
@@ -215,6 +262,22 @@ on_every_store! {
         assert_eq!(failure(shaky::invoke(&runtime, "2", vec![Fail; 9]).await), run_fails(3));
     }
 
+    /// It belongs to the function, whatever is around that.
+    async fn the_attribute_is_the_innermost_policy(store: TestStore) {
+        let probe = Probe::default();
+        let other = Retry::linear(secs(9), ms(0)).max_tries(9);
+        let runtime = retrying(store.clone(), &probe, other).register::<attributed>();
+        let runtime = start(runtime.function_middleware::<attributed>(other)).await;
+        attributed::schedule(&runtime, "1", "busy".to_owned()).await.expect("it is stored");
+        let busy = failed("message", "busy", &[]);
+        assert_eq!(failure(attributed::completion(&runtime, "1").await), busy);
+        let row = stored(&store, "Shaky.Attribute", "1").await;
+        assert_eq!((row.attempts, failed_tries(&row)), (3, 2), "the last one was followed by none");
+        attributed::schedule(&runtime, "2", "hopeless".to_owned()).await.expect("it is stored");
+        failure(attributed::completion(&runtime, "2").await);
+        assert_eq!(stored(&store, "Shaky.Attribute", "2").await.attempts, 1);
+    }
+
     /// Spread out, within their bounds.
     async fn delays_are_shortened_at_random(store: TestStore) {
         let probe = Probe::default();
@@ -238,15 +301,6 @@ on_every_store! {
         let runtime = start(retrying(store.clone(), &probe, retry)).await;
         assert_postponed(shaky::invoke(&runtime, "1", vec![Fail]).await);
         assert_eq!(delay(&stored(&store, "Shaky", "1").await), Duration::from_hours(24 * 365_250));
-    }
-}
-
-/// Says that only a person can know.
-struct Doubt;
-
-impl Middleware for Doubt {
-    async fn handle(&self, _: &Invocation, _: Next<'_>) -> RawOutcome {
-        RawOutcome::Failed(failed("unknown outcome", "was it shipped?", &[]))
     }
 }
 

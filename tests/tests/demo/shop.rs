@@ -73,9 +73,9 @@ impl Shop {
         self.start(&[&[name], arguments].concat())
     }
 
-    /// The ids of the orders that wait for a person.
-    pub(crate) fn failed_orders(&self) -> Vec<String> {
-        let list = self.command("list", &["--status", "failed"]);
+    /// The ids of the orders of this status.
+    pub(crate) fn orders(&self, status: &str) -> Vec<String> {
+        let list = self.command("list", &["--status", status]);
         assert_eq!(list.status.code(), Some(0), "{list}");
         let words = list.stdout.split_whitespace().filter(|word| word.len() == 7 && word.starts_with("MK-"));
         words.map(str::to_owned).collect()

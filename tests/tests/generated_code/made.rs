@@ -3,12 +3,9 @@
 use resilient::prelude::*;
 
 macro_rules! doubling {
-    ($name:ident, $type_id:literal, $number:ty, $first:literal, $tries:expr, $only_if:path) => {
+    ($name:ident, $id:literal, $number:ty, $first:literal, $tries:expr, $when:path) => {
         /// Doubles a number.
-        #[resilient_fn(
-                                    type_id = $type_id,
-                                    retry(first = $first, factor = 2, max_tries = $tries, only_if = $only_if)
-                                )]
+        #[resilient_fn(type_id = $id, retry(first = $first, factor = 2, max_tries = $tries, only_if = $when))]
         pub async fn $name(number: $number, _context: &Context) -> $number {
             number * 2
         }

@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use resilient::store::{Delete, Edit, Finish, Save, Write, Written};
+use resilient::store::{After, Delete, Edit, Ending, Finish, Save, Write, Written};
 use resilient::{
-    Clock, Epoch, Filter, FunctionId, InMemoryStore, ReplicaId, Status, Store, StoredFunction, TokioClock,
+    Clock, Epoch, Filter, FunctionId, InMemoryStore, ReplicaId, Status, Store, StoredFunction, StoredMessage,
+    TokioClock,
 };
 use tokio::time::Instant;
 
@@ -71,14 +72,21 @@ impl Audit {
         self.store.get(std::slice::from_ref(id)).await.expect("memory works").remove(0)
     }
 
+    /// All messages of an instance.
+    pub(crate) async fn messages(&self, id: &FunctionId) -> Vec<StoredMessage> {
+        let all = [After { id: id.clone(), position: 0 }];
+        self.store.messages(&all, u32::MAX).await.expect("memory works").remove(0)
+    }
+
     pub(crate) async fn write(&self, who: usize, batch: &[Write]) -> Vec<Written> {
         let mut before = Vec::new();
         for write in batch {
-            before.push(self.row(write.id()).await);
+            before.push((self.row(write.id()).await, self.messages(write.id()).await));
         }
         let written = self.store.write(batch).await.expect("memory works");
-        for ((write, written), before) in batch.iter().zip(&written).zip(before) {
+        for ((write, written), (before, log)) in batch.iter().zip(&written).zip(before) {
             let after = self.row(write.id()).await;
+            self.judge_messages(write, written, &log, after.as_ref()).await;
             self.note(who, (write, written));
             self.judge(write, written, before.as_ref(), after.as_ref());
         }
@@ -114,7 +122,37 @@ impl Audit {
         };
         self.expect(holds, || format!("the guard did not hold: {}", context()));
         let had_succeeded = before.is_some_and(|row| row.status == Status::Succeeded);
-        self.expect(!had_succeeded, || format!("a result was written over: {}", context()));
+        self.expect(!had_succeeded || before == after, || {
+            format!("a result was written over: {}", context())
+        });
+    }
+
+    /// A log only grows, without gaps, and nothing sleeps over what has come.
+    async fn judge_messages(
+        &self,
+        write: &Write,
+        written: &Written,
+        before: &[StoredMessage],
+        row: Option<&StoredFunction>,
+    ) {
+        let after = self.messages(write.id()).await;
+        let context = || format!("{write:?} answered {written:?}: {before:?} became {after:?} of {row:?}");
+        let keys: HashSet<_> = after.iter().map(|message| &message.key).collect();
+        let adds = *written == Written::Done && matches!(write, Write::Create(_) | Write::Append(_));
+        let holds = after.starts_with(before)
+            && (adds || after.len() == before.len())
+            && keys.len() == after.len()
+            && after.iter().zip(1..).all(|(message, at)| message.position == at)
+            && row.map_or(0, |row| row.message_count) == i64::try_from(after.len()).expect("few");
+        self.expect(holds, || format!("a log is broken: {}", context()));
+        let has_come = after.len() > before.len();
+        let wakes = row.is_none_or(|row| {
+            row.status != Status::Suspended || row.due_at.is_some_and(|due| due <= self.clock.now())
+        });
+        self.expect(!has_come || wakes, || format!("a message woke nobody: {}", context()));
+        let sleeps = matches!(write, Write::Finish(Finish { ending: Ending::Suspended { message_count, .. }, .. })
+            if *written == Written::Done && *message_count != i64::try_from(after.len()).expect("few"));
+        self.expect(!sleeps, || format!("it sleeps over a message: {}", context()));
     }
 
     pub(crate) async fn claimed(

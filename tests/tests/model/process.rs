@@ -7,9 +7,10 @@ use resilient::FunctionSettings;
 use resilient::prelude::*;
 use resilient_tests::orders::{Ledger, order};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::audit::Audit;
+use super::gather::gather;
 use super::link::{Link, Trouble};
 use super::random::Random;
 
@@ -23,9 +24,22 @@ pub(crate) struct Incarnation {
 
 impl Incarnation {
     /// Waits until the process has crashed: whoever holds its runtime has to let it go.
-    pub(crate) async fn crashed(&self) {
+    async fn crashed(&self) {
         let mut ended = self.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;
+    }
+
+    /// Waits so long for an answer, and no longer than the process lives. A caller that goes away ends nothing.
+    pub(crate) async fn ask<T>(
+        &self,
+        patience: Duration,
+        attempt: impl Future<Output = Option<T>>,
+    ) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.crashed() => None,
+            answer = timeout(patience, attempt) => answer.ok().flatten(),
+        }
     }
 }
 
@@ -108,10 +122,14 @@ impl Life {
                 .max_crashes(1_000)
                 .max_running(5)
                 .store_patience(Duration::from_secs(3))
+                .stay_in_memory(self.random.millis(0, 3_000))
                 .shutdown_grace(Duration::from_secs(1));
             let lease = FunctionSettings::default().lease(self.lease);
-            let builder = Runtime::builder(link.clone()).register::<order>().dep(self.ledger.clone());
-            let started = builder.settings(settings).function_settings::<order>(lease).start().await;
+            let builder = Runtime::builder(link.clone()).register::<order>().register::<gather>();
+            let builder = builder.dep(self.ledger.clone()).settings(settings);
+            let builder =
+                builder.function_settings::<order>(lease.clone()).function_settings::<gather>(lease);
+            let started = builder.start().await;
             if let Ok(runtime) = started {
                 self.audit.note(self.process, "started");
                 let (kill, ended) = watch::channel(false);

@@ -27,6 +27,11 @@ impl Random {
         usize::try_from(self.next() % limit).expect("it fits")
     }
 
+    /// From 1 to this.
+    pub(crate) fn count(&mut self, most: u64) -> u64 {
+        1 + self.next() % most
+    }
+
     pub(crate) fn percent(&mut self, chance: u64) -> bool {
         self.next() % 100 < chance
     }

@@ -1,9 +1,11 @@
-use resilient::Messages;
+use resilient::prelude::*;
 
 struct Declined;
 
-fn wait<M: Messages>() {}
-
-fn main() {
-    wait::<Declined>();
+#[resilient_fn(type_id = "Order")]
+async fn order(_: (), context: &Context) -> resilient::Result<()> {
+    let Declined = context.messages().next::<Declined>().await?;
+    Ok(())
 }
+
+fn main() {}

@@ -1,0 +1,272 @@
+//! What the writer makes of many writes, and of a store that errs.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::clock::Due;
+use crate::id::ReplicaId;
+use crate::payload::Payload;
+use crate::record::{LiveReplica, NewMessage, StoredFunction, StoredMessage};
+use crate::store::{
+    After, Append, Claimable, Create, Edit, Ending, Filter, Finish, InMemoryStore, Lifeline, Replace, Save,
+    Start, Transition,
+};
+
+fn id(instance: &str) -> FunctionId {
+    FunctionId::new("Order", instance)
+}
+
+fn message(key: &str) -> NewMessage {
+    NewMessage { name: "Paid".into(), payload: Payload::new(1, format!("\"{key}\"")), key: key.into() }
+}
+
+fn append(instance: &str, keys: &[&str]) -> Write {
+    Write::Append(Append { id: id(instance), messages: keys.iter().map(|key| message(key)).collect() })
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// The first write is applied, and its answer is lost.
+    Lost,
+    /// The first write is not applied.
+    Refused,
+    /// No batch with the key `bad` can be stored.
+    Bad,
+}
+
+/// The store in memory, with a trouble before it.
+#[derive(Debug)]
+struct Troubled {
+    inner: InMemoryStore,
+    trouble: Trouble,
+    writes: AtomicUsize,
+    /// Whoever writes waits while this is held.
+    gate: tokio::sync::Mutex<()>,
+    sizes: Mutex<Vec<usize>>,
+}
+
+impl Troubled {
+    /// With instance `a`, which runs under this replica.
+    async fn running(trouble: Trouble) -> (Arc<Self>, ReplicaId) {
+        let (inner, owner) = (InMemoryStore::new(), ReplicaId::random());
+        let create = Create::new(id("a"), Start::Running(owner), 1, Payload::new(1, "0"));
+        assert_eq!(inner.write(&[Write::Create(create)]).await.unwrap(), [Written::Done]);
+        let (writes, gate, sizes) = Default::default();
+        (Arc::new(Self { inner, trouble, writes, gate, sizes }), owner)
+    }
+
+    fn writer(self: &Arc<Self>, settings: &Settings) -> Writer {
+        Writer::start(Arc::clone(self) as _, settings)
+    }
+
+    async fn keys(&self) -> Vec<String> {
+        let all = [After { id: id("a"), position: 0 }];
+        let messages = self.inner.messages(&all, u32::MAX).await.unwrap().remove(0);
+        messages.into_iter().map(|message| message.key).collect()
+    }
+
+    async fn row(&self) -> StoredFunction {
+        self.inner.get(&[id("a")]).await.unwrap().remove(0).unwrap()
+    }
+}
+
+#[async_trait]
+impl Store for Troubled {
+    async fn initialize(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
+        let _gate = self.gate.lock().await;
+        self.sizes.lock().unwrap().push(batch.len());
+        let is_first = self.writes.fetch_add(1, Ordering::Relaxed) == 0;
+        let is_bad = |write: &Write| matches!(write, Write::Append(append) if append.messages.iter().any(|message| message.key == "bad"));
+        match self.trouble {
+            Trouble::Bad if batch.iter().any(is_bad) => Err(StoreError::permanent("no such message")),
+            Trouble::Refused if is_first => Err(StoreError::transient("it was not applied")),
+            Trouble::Lost if is_first => {
+                self.inner.write(batch).await?;
+                Err(StoreError::transient("the answer was lost"))
+            }
+            _ => self.inner.write(batch).await,
+        }
+    }
+    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
+        self.inner.get(ids).await
+    }
+    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
+        self.inner.list(filter).await
+    }
+    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
+        self.inner.messages(wanted, limit).await
+    }
+    async fn claim(
+        &self,
+        replica: ReplicaId,
+        kinds: &[Claimable],
+        limit: u32,
+    ) -> Result<Vec<StoredFunction>, StoreError> {
+        self.inner.claim(replica, kinds, limit).await
+    }
+    async fn release_dead(&self) -> Result<u64, StoreError> {
+        self.inner.release_dead().await
+    }
+    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
+        self.inner.replicas().await
+    }
+    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
+        self.inner.lifeline().await
+    }
+}
+
+/// Hands these over at once, and answers their answers in their order.
+async fn all(entrance: &Writer, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+    let mut tasks = JoinSet::new();
+    for (number, write) in writes.into_iter().enumerate() {
+        let clone = entrance.clone();
+        tasks.spawn(async move { (number, clone.write(write).await) });
+    }
+    let mut answers = tasks.join_all().await;
+    answers.sort_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+async fn done(entrance: &Writer, writes: Vec<Write>) {
+    for answer in all(entrance, writes).await {
+        assert_eq!(answer.unwrap(), Written::Done);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_messages_for_one_instance_takes_few_writes() {
+    let (store, _) = Troubled::running(Trouble::None).await;
+    let keys: Vec<_> = (0..1_000).map(|number| number.to_string()).collect();
+    let settings = Settings::default().max_batch(300);
+    done(&store.writer(&settings), keys.iter().map(|key| append("a", &[key])).collect()).await;
+    assert_eq!(*store.sizes.lock().unwrap(), [1; 4], "300 messages at most in each");
+    assert_eq!(store.keys().await, keys);
+    assert_eq!(store.row().await.message_count, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_many_instances_go_together() {
+    let (store, owner) = Troubled::running(Trouble::None).await;
+    let names: Vec<_> = (0..20).map(|number| format!("{number:02}")).collect();
+    let create =
+        |name: &String| Write::Create(Create::new(id(name), Start::Running(owner), 1, Payload::new(1, "0")));
+    let writer = store.writer(&Settings::default());
+    done(&writer, names.iter().map(create).collect()).await;
+    let burst = |key: &'static str| names.iter().map(move |name| append(name, &[key]));
+    done(&writer, burst("1").chain(burst("2")).chain(burst("1")).collect()).await;
+    assert_eq!(*store.sizes.lock().unwrap(), [20, 20]);
+    let wanted: Vec<_> = names.iter().map(|name| After { id: id(name), position: 0 }).collect();
+    for messages in store.inner.messages(&wanted, u32::MAX).await.unwrap() {
+        assert!(messages.iter().map(|message| message.key.as_str()).eq(["1", "2"]), "{messages:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_do_not_overtake_what_was_there_before_them() {
+    let (store, owner) = Troubled::running(Trouble::None).await;
+    let epoch = store.row().await.epoch;
+    let ending = Ending::Succeeded(Payload::new(1, "1"));
+    let end = Finish::without_progress(id("a"), owner, epoch, ending);
+    let writes = vec![append("a", &["1"]), append("a", &["2"]), Write::Finish(end), append("a", &["3"])];
+    let answers = all(&store.writer(&Settings::default()), writes).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, [Written::Done, Written::Done, Written::Done, Written::Completed]);
+    assert_eq!(*store.sizes.lock().unwrap(), [1, 1, 1]);
+    assert_eq!(store.keys().await, ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_caller_is_told_what_became_of_its_own_messages() {
+    let (store, owner) = Troubled::running(Trouble::None).await;
+    let writer = store.writer(&Settings::default());
+    done(&writer, vec![append("a", &["1", "2"])]).await;
+    let ending = Ending::Succeeded(Payload::new(1, "1"));
+    let end = Finish::without_progress(id("a"), owner, store.row().await.epoch, ending);
+    done(&writer, vec![Write::Finish(end)]).await;
+    let late: [&[&str]; 5] = [&["2"], &["3"], &["1", "4"], &["2", "1"], &[]];
+    let answers = all(&writer, late.map(|keys| append("a", keys)).into()).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let (done, completed) = (Written::Done, Written::Completed);
+    assert_eq!(answers, [done.clone(), completed.clone(), completed, done.clone(), done]);
+    assert_eq!(store.keys().await, ["1", "2"]);
+    let gone = all(&writer, vec![append("b", &["1"]), append("b", &["2"])]).await;
+    assert!(gone.into_iter().all(|answer| answer.unwrap() == Written::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_stored_does_not_take_others_with_it() {
+    let (store, _) = Troubled::running(Trouble::Bad).await;
+    let writes = vec![append("a", &["1"]), append("a", &["2", "bad"]), append("a", &["3"])];
+    let answers = all(&store.writer(&Settings::default()), writes).await;
+    let done: Vec<_> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(done, [true, false, true], "{answers:?}");
+    assert_eq!(store.keys().await, ["1", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_whose_answer_was_lost_are_stored_once() {
+    for trouble in [Trouble::Lost, Trouble::Refused] {
+        let (store, _) = Troubled::running(trouble).await;
+        let writes = vec![append("a", &["1"]), append("a", &["2", "3"]), append("a", &["4"])];
+        done(&store.writer(&Settings::default()), writes).await;
+        assert_eq!(store.keys().await, ["1", "2", "3", "4"], "{trouble:?}");
+        assert_eq!(*store.sizes.lock().unwrap(), [1, 1]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_whose_answer_was_lost_is_done_once() {
+    for trouble in [Trouble::Lost, Trouble::Refused] {
+        let (store, owner) = Troubled::running(trouble).await;
+        let epoch = store.row().await.epoch;
+        let (scrapbook, journal) = (None, Some("\"noted\"".to_owned()));
+        let save = Save { id: id("a"), owner, epoch, number: 1, scrapbook, journal: journal.clone() };
+        done(&store.writer(&Settings::default()), vec![Write::Save(save)]).await;
+        let row = store.row().await;
+        assert_eq!((row.saves, row.journal), (1, journal), "{trouble:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_whose_answer_was_lost_is_told_from_another_edit() {
+    for trouble in [Trouble::Lost, Trouble::Refused] {
+        let (store, _) = Troubled::running(trouble).await;
+        let row = store.row().await;
+        let edit = |keys: &[&str]| Edit {
+            id: id("a"),
+            epoch: row.epoch,
+            param: None,
+            scrapbook: None,
+            journal: None,
+            messages: Some(Replace {
+                message_count: 0,
+                messages: keys.iter().map(|key| message(key)).collect(),
+            }),
+            transition: Transition::Wait(Due::Now),
+        };
+        let writer = store.writer(&Settings::default());
+        // While the answer of the one is lost, the other is written behind its back.
+        let (mine, other) = (Write::Edit(edit(&["mine", "mine"])), Write::Edit(edit(&["other"])));
+        let gate = store.gate.lock().await;
+        let written = tokio::spawn(async move { writer.write(mine).await });
+        tokio::task::yield_now().await;
+        drop(gate);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let theirs = store.inner.write(&[other]).await.unwrap();
+        let mine = written.await.unwrap().unwrap();
+        let expected = match trouble {
+            Trouble::Lost => (Written::Done, Written::Changed, vec!["mine".to_owned()]),
+            _ => (Written::Changed, Written::Done, vec!["other".to_owned()]),
+        };
+        assert_eq!((mine, theirs[0].clone(), store.keys().await), expected, "{trouble:?}");
+    }
+}

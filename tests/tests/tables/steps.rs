@@ -1,0 +1,83 @@
+//! What the steps of the schema do to what is stored.
+
+use resilient::store::Written;
+use resilient::{Epoch, FunctionId, Payload, ReplicaId, Status, StoredFunction, Timestamp};
+
+use crate::append;
+use crate::place::Place;
+
+/// The first step of the schema, as it was when there was no other.
+fn first_step(place: &Place) -> String {
+    match place {
+        Place::Sqlite(_) => include_str!("../../../resilient-sqlx/migrations/sqlite/0001_functions.sql"),
+        Place::Postgres(..) => include_str!("../../../resilient-sqlx/migrations/postgres/0001_functions.sql"),
+        Place::MySql(..) => include_str!("../../../resilient-sqlx/migrations/mysql/0001_functions.sql"),
+    }
+    .replace("{now}", "timestampdiff(microsecond, '1970-01-01', utc_timestamp(6))")
+    .replace("{epoch}", "timestamp '1970-01-01 00:00:00.000000'")
+    .replace("{functions}", "#_functions")
+    .replace("{replicas}", "#_replicas")
+    .replace("{replica_types}", "#_replica_types")
+    .replace("{overview}", "#_overview")
+    .replace("{prefix}", "#")
+}
+
+/// An instance as version 1 of the schema stored it.
+fn stored_by_the_first_step(instance: &str, status: Status, owner: Option<ReplicaId>) -> StoredFunction {
+    let has_succeeded = status == Status::Succeeded;
+    StoredFunction {
+        id: FunctionId::new("Order", instance),
+        status,
+        epoch: Epoch::new(5),
+        owner,
+        attempts: 3,
+        crashes: 1,
+        due_at: (status == Status::Postponed).then_some(Timestamp::from_micros(9)),
+        version: 1,
+        param: Payload::new(3, "1"),
+        scrapbook: Some(Payload::new(2, "2")),
+        result: has_succeeded.then(|| Payload::new(1, "3")),
+        failure: None,
+        journal: None,
+        reason: None,
+        saves: 0,
+        message_count: 0,
+        created_at: Timestamp::from_micros(6),
+        updated_at: Timestamp::from_micros(7),
+        completed_at: has_succeeded.then_some(Timestamp::from_micros(8)),
+    }
+}
+
+#[tokio::test]
+async fn the_second_step_of_the_schema_keeps_what_the_first_one_stored() {
+    for place in Place::all() {
+        let owner = ReplicaId::random();
+        place
+            .run("create table #_schema (version bigint not null primary key, applied_at bigint not null)")
+            .await;
+        place.run(&first_step(&place)).await;
+        place.run("insert into #_schema (version, applied_at) values (1, 1)").await;
+        let insert = "insert into #_functions (type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, \
+             version, param, param_version, scrapbook, scrapbook_version, result, result_version, message_count, \
+             created_at, updated_at, completed_at) values \
+             ('Order', '1', 0, 5, '?', 3, 1, null, 1, '1', 3, '2', 2, null, null, 0, 6, 7, null), \
+             ('Order', '2', 1, 5, null, 3, 1, 9, 1, '1', 3, '2', 2, null, null, 0, 6, 7, null), \
+             ('Order', '3', 3, 5, null, 3, 1, null, 1, '1', 3, '2', 2, '3', 1, 0, 6, 7, 8)";
+        place.run(&insert.replace('?', &owner.to_string())).await;
+
+        let store = place.initialized().await;
+
+        let ids = ["1", "2", "3"].map(|instance| FunctionId::new("Order", instance));
+        let expected = [
+            Some(stored_by_the_first_step("1", Status::Executing, Some(owner))),
+            Some(stored_by_the_first_step("2", Status::Postponed, None)),
+            Some(stored_by_the_first_step("3", Status::Succeeded, None)),
+        ];
+        assert_eq!(store.get(&ids).await.unwrap(), expected, "{place:?}");
+        let answers =
+            store.write(&[append("1", &["a"]), append("2", &["a"]), append("3", &["a"])]).await.unwrap();
+        assert_eq!(answers, [Written::Done, Written::Done, Written::Completed], "{place:?}");
+        let counts = "select concat(instance_id, ' has ', messages) from #_overview order by instance_id";
+        assert_eq!(place.ask(counts).await, ["1 has 1", "2 has 1", "3 has 0"], "{place:?}");
+    }
+}
