@@ -185,5 +185,7 @@ async fn work_for_other_code_is_told() {
     after.shutdown().await.expect("it ends");
     tokio::time::sleep(secs(120)).await;
     today::flow::schedule(&tool, "flow again", 1).await.expect("it is stored");
+    // A look comes each minute, which is more than a told event is waited for.
+    tokio::time::sleep(secs(60)).await;
     eventually_told(&ears.0, &told("flow again", NO_VERSION)).await;
 }
