@@ -201,12 +201,15 @@ const CLEAR: Template = Template {
     many: None,
 };
 
+/// A join reads the whole log of an instance, and not a range of it; so it begins with those that have something new.
 const MESSAGES: Template = Template {
     one: "select {message_columns} from {messages} as m where m.type_id = i.in_type and m.instance_id = i.in_id \
          and m.position > i.known order by m.position limit ?",
     many: Some(
-        "select {message_columns} from ({rows}) as i straight_join {messages} as m \
-         on m.type_id = i.in_type and m.instance_id = i.in_id and m.position > i.known \
+        "select {message_columns} from ({rows}) as i \
+         straight_join {functions} as f on {same} and f.message_count > i.known \
+         straight_join {messages} as m on m.type_id = f.type_id and m.instance_id = f.instance_id \
+         and m.position > i.known \
          order by m.type_id, m.instance_id, m.position limit ?",
     ),
 };

@@ -19,7 +19,7 @@ use crate::store::Answers;
 pub(super) const APPEND: Shape = Shape {
     columns: ADD.columns,
     template: "{rows}, \
-         sent as (select i.*, exists (select 1 from {messages} as m where m.type_id = i.in_type \
+         sent as materialized (select i.*, exists (select 1 from {messages} as m where m.type_id = i.in_type \
              and m.instance_id = i.in_id and m.message_key = i.message_key) as is_known from i), \
          placed as (select i.*, count(*) filter (where not i.is_known) \
              over (partition by i.in_type, i.in_id order by i.position) as place from sent as i), \
