@@ -10,7 +10,8 @@
 //! - `panel_messages`: messages in a control panel, shown as they are stored and edited under compare-and-set.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
-//! - `middleware`: its order, what it may do with a run, headers, correlation, spans and the hook for failures.
+//! - `middleware`: its order, what it may do with a run, headers and the hook for failures.
+//! - `correlation`: one id for a request in all its runs, and a span around each.
 //! - `metrics`: every documented name, unit and label, and no other.
 //! - `messages`: sent from anywhere, waits in memory and suspended, keys, dead letters, races and crashes.
 //! - `timers`: sleeps and deadlines, in memory and suspended, side by side, across restarts and in virtual time.
@@ -39,6 +40,7 @@ mod bad_input;
 mod cancel;
 mod common;
 mod control_panel;
+mod correlation;
 mod crash;
 mod data;
 mod events;
