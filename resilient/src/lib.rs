@@ -74,7 +74,7 @@
 //!
 //! - **Progress**: [`Scrapbook`](struct@Scrapbook), with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
 //! - **Calls that must not happen twice**: [`AtMostOnce`] and [`AtLeastOnce`] fields with
-//!   [`Scrapbook::at_most_once`](Scrapbook::at_most_once); [`Context::once`] without a field.
+//!   [`Scrapbook::at_most_once`]; [`Context::once`] without a field.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].

@@ -53,7 +53,7 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// let mut scrapbook = Scrapbook::<Order>::default().failing_at_save(2);
     /// assert!(process(chair(), &mut scrapbook).await.is_err());
     /// let error = process(chair(), &mut scrapbook.after_crash()).await.unwrap_err();
-    /// assert!(error.to_string().starts_with("the outcome of "));
+    /// assert!(error.to_string().starts_with("the outcome of `shipping` is unknown"));
     /// # Ok::<(), resilient::Error>(())
     /// # })?;
     /// # Ok::<(), resilient::Error>(())

@@ -308,7 +308,7 @@ on_every_store! {
                 assert_eq!(ended.expect("nothing was lost"), Parcel::of(1));
                 assert_eq!(probe.runs(), 1);
             };
-            let runs = at_every_call(&Fault::ERRORS, async || store.another().await, survived).await;
+            let runs = at_every_call(&Fault::ERRORS, async || store.clone(), survived).await;
             assert!(runs >= 2 * 4, "a start, a marker, a result and an end: {runs} runs");
             let crashed = async |faulty: FaultyStore| {
                 let (probe, id) = (Probe::default(), Uuid::new_v4().to_string());
@@ -321,14 +321,14 @@ on_every_store! {
                 caller.abort();
                 let _ = caller.await;
                 crash(lost, &store).await;
-                let next = start(store.another().await, &probe).await;
+                let next = start(store.clone(), &probe).await;
                 match guarded::invoke(&next, &id, (form, Vec::new())).await {
                     Ok(parcel) => assert_eq!(parcel, Parcel::of(1)),
                     unknown => assert_eq!(failure(unknown), form.in_doubt()),
                 }
                 assert!(probe.runs() <= 1, "the call was made {} times", probe.runs());
             };
-            let runs = at_every_call(&Fault::CRASHES, async || store.another().await, crashed).await;
+            let runs = at_every_call(&Fault::CRASHES, async || store.clone(), crashed).await;
             assert!(runs >= 2 * 4, "a start, a marker, a result and an end: {runs} runs");
         }
     }
