@@ -76,7 +76,8 @@
 //! - **Calls that must not happen twice**: [`AtMostOnce`] and [`AtLeastOnce`] fields with
 //!   [`Scrapbook::at_most_once`]; [`Context::once`] without a field.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
-//! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`].
+//! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`], and why something waits with
+//!   [`Runtime::reason`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
 //! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
 //!   correlation ids, spans, a hook for failures, and yours.
@@ -104,6 +105,23 @@
 //!
 //! Every write of a run names its *epoch*, and every takeover, transition and edit moves the epoch: a run that lost its
 //! ownership cannot write. Code that is older than the data never claims, decodes or overwrites it.
+//!
+//! # Deployments
+//!
+//! Replicas with old and with new code work side by side, and a deployment can be rolled back at any time.
+//!
+//! | the new code | what becomes of stored instances |
+//! |---|---|
+//! | gives a parameter, a scrapbook, a message or a result another version ([`Versioned`]) | it reads what old code wrote; old code leaves alone what new code wrote |
+//! | takes a scrapbook where there was none | what has none begins with the default; old code leaves alone what was begun with one |
+//! | does without its scrapbook, and says so with `dropped_scrapbook = 1` | a stored one is kept as it is and ignored; without that word such instances wait |
+//! | has `version = 2` of a function beside version 1, under one type id | each instance runs in the version it was started with; asked for in the other one, it answers with its outcome or with [`InvokeError::OtherVersion`] |
+//! | cannot read what is stored | the instance fails and keeps its data; it can be invoked again after the next deployment |
+//!
+//! What new code has once written, by a save of a newer scrapbook for example, waits for new code, also after a rollback.
+//! It does not wait in silence: [`Runtime::reason`] says why an instance is not running, [`Filter::stuck`] lists what is
+//! due while no live replica runs or reads it, and every replica that takes work warns of it. A new replica takes such
+//! work as soon as it is there; an instance that has met a message of a newer version looks again within ten seconds.
 //!
 //! # Features
 //!

@@ -112,7 +112,7 @@ pub struct ReplicaType {
 pub struct Reads {
     /// Of the parameter.
     pub param: u32,
-    /// Of the scrapbook; 0 when it reads none.
+    /// Of the scrapbook, also when it has dropped it; 0 when it runs only what has none.
     pub scrapbook: u32,
 }
 

@@ -136,6 +136,7 @@ macro_rules! store_conformance {
                 an_ending_never_lowers_the_version
                 an_ending_without_a_scrapbook_passes_the_version_guard
                 what_no_live_replica_reads_is_stuck
+                work_is_stuck_until_a_replica_that_takes_it_is_alive
             }
             claim {
                 due_work_becomes_executing_under_the_claimer

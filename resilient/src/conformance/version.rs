@@ -4,7 +4,7 @@ use super::given::{self, HOUR, TYPE, finish, id, kind, save, text};
 use super::subject::Subject;
 use crate::clock::Due;
 use crate::id::{FunctionId, ReplicaId};
-use crate::record::{Reads, Replica, ReplicaType};
+use crate::record::{Replica, ReplicaType};
 use crate::store::{Claimable, Create, Ending, Filter, Finish, Start, Write, Written};
 
 async fn due(store: &Subject, create: Create) {
@@ -140,7 +140,7 @@ pub async fn an_ending_without_a_scrapbook_passes_the_version_guard(store: &Subj
 
 /// "Only what is due while no live replica can take it: none reads its versions", each version on its own.
 pub async fn what_no_live_replica_reads_is_stuck(store: &Subject) {
-    let keeper = store.live().await;
+    store.live().await;
     due(store, Create { version: 2, ..waits("another version") }).await;
     due(store, Create { param: text(2, "new"), ..waits("newer parameter") }).await;
     due(store, Create { scrapbook: Some(text(3, "new")), ..waits("newer scrapbook") }).await;
@@ -148,22 +148,23 @@ pub async fn what_no_live_replica_reads_is_stuck(store: &Subject) {
     due(store, Create { id: FunctionId::new("Invoice", "1"), ..waits("") }).await;
     let later = Start::Waiting(Due::After(HOUR));
     due(store, Create { start: later, version: 2, ..waits("another version, later") }).await;
-    let stuck = ["1", "another version", "newer parameter", "newer scrapbook"];
-    assert_eq!(stuck_in(store).await, stuck);
-    // A tool takes nothing, whatever it could run.
-    let of = ReplicaType { type_id: TYPE.into(), version: 2, lease: HOUR, reads: None };
-    store.join(&Replica { types: vec![of.clone()], ..given::replica(HOUR, &[]) }).await;
-    assert_eq!(stuck_in(store).await, stuck);
-    let reads = Some(Reads { param: 1, scrapbook: 0 });
-    let newer =
-        store.join(&Replica { types: vec![ReplicaType { reads, ..of }], ..given::replica(HOUR, &[]) }).await;
-    assert_eq!(stuck_in(store).await, ["1", "newer parameter", "newer scrapbook"]);
-    store.leave(newer).await;
-    store.leave(keeper).await;
-    assert_eq!(stuck_in(store).await.len(), 5, "nobody is alive");
+    assert_eq!(stuck(store).await, ["1", "another version", "newer parameter", "newer scrapbook"]);
 }
 
-async fn stuck_in(store: &Subject) -> Vec<String> {
+/// "No live replica can take it": a tool takes nothing, and neither does who has left.
+pub async fn work_is_stuck_until_a_replica_that_takes_it_is_alive(store: &Subject) {
+    due(store, waits("a")).await;
+    assert_eq!(stuck(store).await, ["a"]);
+    let tool = ReplicaType { type_id: TYPE.into(), version: 1, lease: HOUR, reads: None };
+    store.join(&Replica { types: vec![tool], ..given::replica(HOUR, &[]) }).await;
+    assert_eq!(stuck(store).await, ["a"]);
+    let working = store.live().await;
+    assert_eq!(stuck(store).await, Vec::<String>::new());
+    store.leave(working).await;
+    assert_eq!(stuck(store).await, ["a"]);
+}
+
+async fn stuck(store: &Subject) -> Vec<String> {
     let rows = store.list(&Filter { stuck: true, ..Filter::default() }).await.expect("the store is there");
     rows.into_iter().map(|row| row.id.instance_id.to_string()).collect()
 }

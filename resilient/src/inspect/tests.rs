@@ -41,8 +41,8 @@ fn replica(version: u32, reads: Option<Reads>) -> LiveReplica {
     LiveReplica { replica, started_at: NOW, heartbeat_at: NOW }
 }
 
-fn reads(param: u32, scrapbook: u32) -> Option<Reads> {
-    Some(Reads { param, scrapbook })
+fn taker(version: u32, param: u32, scrapbook: u32) -> LiveReplica {
+    replica(version, Some(Reads { param, scrapbook }))
 }
 
 fn due() -> StoredFunction {
@@ -54,20 +54,17 @@ fn what_is_due_names_what_no_live_replica_can() {
     let booked = StoredFunction { scrapbook: Some(Payload::new(4, "{}")), ..due() };
     let cases = [
         (vec![], "no live replica runs version 2 of this type"),
-        (vec![replica(1, reads(9, 9))], "no live replica runs version 2 of this type"),
+        (vec![taker(1, 9, 9)], "no live replica runs version 2 of this type"),
         (vec![replica(2, None)], "no live replica runs version 2 of this type"),
-        (vec![replica(2, reads(2, 9))], "no live replica reads parameter version 3 of this type"),
-        (vec![replica(2, reads(3, 3))], "no live replica reads scrapbook version 4 of this type"),
-        (
-            vec![replica(2, reads(2, 9)), replica(2, reads(9, 0))],
-            "no live replica reads scrapbook version 4 of this type",
-        ),
+        (vec![taker(2, 2, 9)], "no live replica reads parameter version 3 of this type"),
+        (vec![taker(2, 3, 3)], "no live replica reads scrapbook version 4 of this type"),
+        (vec![taker(2, 2, 9), taker(2, 9, 0)], "no live replica reads scrapbook version 4 of this type"),
     ];
     for (live, expected) in cases {
         assert_eq!(obstacle(&booked, &live).as_deref(), Some(expected));
         assert_eq!(reason(&booked, &live), expected);
     }
-    let live = [replica(2, reads(3, 4))];
+    let live = [taker(2, 3, 4)];
     assert_eq!(obstacle(&booked, &live), None);
     let text = "is due, and waits for a replica with a free slot that reads parameter version 3";
     assert_eq!(reason(&booked, &live), format!("{text} and scrapbook version 4"));
@@ -87,7 +84,7 @@ fn what_waits_says_for_what() {
     assert_eq!(reason(&postponed, &live), "waits until 1970-01-01T00:00:05.000000Z");
     let said = StoredFunction { reason: Some("sleeps".to_owned()), ..until };
     assert_eq!(reason(&said, &live), "sleeps; due at 1970-01-01T00:00:05.000000Z");
-    let mut beaten = replica(2, reads(3, 0));
+    let mut beaten = taker(2, 3, 0);
     beaten.heartbeat_at = LATER;
     assert!(reason(&postponed, &[beaten]).starts_with("is due"), "the store's clock has gone on");
 }

@@ -186,7 +186,7 @@ pub struct Claimable {
     pub version: u32,
     /// The newest version of the parameter that it reads.
     pub param_version: u32,
-    /// The newest version of the scrapbook that it reads; 0 when it has none, and then only work without one matches.
+    /// The newest version of the scrapbook that it reads, or that it has dropped; with 0 only work without one matches.
     pub scrapbook_version: u32,
     /// How many more of this kind can run.
     pub limit: u32,
