@@ -30,6 +30,12 @@ pub(crate) fn run_ended(run: &mut Run, (id, epoch): (&FunctionId, Epoch), ending
     tracing::debug!(%type_id, %instance_id, %epoch, "{}", outcome(ending));
 }
 
+/// Without the reason, which may quote the message.
+pub(crate) fn set_aside(id: &FunctionId, position: i64, name: &str) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    tracing::warn!(%type_id, %instance_id, position, name, "a message cannot be read and is set aside");
+}
+
 pub(crate) fn handed_over(id: &FunctionId, epoch: Epoch) {
     let (type_id, instance_id) = (&id.type_id, &id.instance_id);
     tracing::info!(%type_id, %instance_id, %epoch, "handed over");

@@ -32,7 +32,7 @@ pub struct Journal {
     /// The calls of [`Context::at_least_once`](crate::Context::at_least_once).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub at_least_once: BTreeMap<String, AtLeastOnce<Json>>,
-    /// The messages that the last run could not read, by their positions.
+    /// The messages that runs could not read, by their positions; at most 100 are noted at a time, all are kept.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dead_letters: BTreeMap<i64, DeadLetter>,
     /// How many tries in a row have failed and were followed by another.

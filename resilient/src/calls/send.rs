@@ -45,6 +45,9 @@ pub(crate) async fn send(
     check_not_stopped(engine)?;
     id.check()?;
     check(engine, &messages)?;
+    if messages.is_empty() {
+        return Ok(());
+    }
     let append = Append { id: id.clone(), messages };
     match engine.writer.write(Write::Append(append)).await? {
         Written::Done => {

@@ -32,6 +32,46 @@ use crate::message::Messages;
 /// A message that cannot be read is set aside, with the reason, where a person sees it
 /// ([`Journal::dead_letters`](crate::Journal::dead_letters)), and later runs try it again. One that newer code has sent
 /// is left alone until newer code runs.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilient::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Message)]
+/// struct Reserved {
+///     transaction: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize, Message)]
+/// struct Declined;
+///
+/// #[derive(Messages)]
+/// enum Reply {
+///     Reserved(Reserved),
+///     Declined(Declined),
+/// }
+///
+/// #[resilient_fn(type_id = "Reserve")]
+/// async fn reserve(_amount: u32, context: &Context) -> resilient::Result<Option<String>> {
+///     let reply = context.messages().next_within("bank", Duration::from_secs(3600)).await?;
+///     Ok(match reply {
+///         Some(Reply::Reserved(reserved)) => Some(reserved.transaction),
+///         Some(Reply::Declined(_)) | None => None,
+///     })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = Runtime::builder(InMemoryStore::new()).discover().start().await?;
+/// reserve::schedule(&runtime, "MK-4321", 100).await?;
+/// // The bank's answer, in any process that knows the id.
+/// runtime.send::<reserve>("MK-4321", Reserved { transaction: "t-7".to_owned() }).await?;
+/// assert_eq!(reserve::completion(&runtime, "MK-4321").await?.as_deref(), Some("t-7"));
+/// runtime.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Inbox {
     waits: Arc<Waits>,

@@ -210,36 +210,4 @@ async fn until_shutdown(shutdown: &watch::Receiver<bool>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn the_first_attempt_is_the_first_run() {
-        assert_eq!(Context::test().mode(), Mode::FirstRun);
-        assert_eq!(Context::test().with_attempt(2).mode(), Mode::Retry);
-    }
-
-    #[tokio::test]
-    async fn the_signal_is_seen_by_waiting_and_by_asking() {
-        let (sender, receiver) = watch::channel(false);
-        let context = Context::new(FunctionId::new("T", "1"), 1, receiver);
-        assert!(!context.is_shutting_down());
-        let waiting = tokio::spawn({
-            let context = context.clone();
-            async move { context.shutting_down().await }
-        });
-        sender.send(true).unwrap();
-        waiting.await.unwrap();
-        assert!(context.is_shutting_down());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_detached_context_waits_for_ever() {
-        let context = Context::test();
-        let waited = tokio::time::timeout(Duration::from_hours(1), context.shutting_down()).await;
-        assert!(waited.is_err());
-        Context::test().with_shutdown().shutting_down().await;
-    }
-}
+mod tests;

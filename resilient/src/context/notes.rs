@@ -26,6 +26,21 @@ struct State {
     used: HashSet<(&'static str, String)>,
 }
 
+/// A store whose caller goes away, as a wait does when another one beside it ends first, may come to nothing: the outcome
+/// then stores the journal again.
+struct Unanswered<'a> {
+    notes: &'a Notes,
+    is_answered: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.notes.lock().is_changed = true;
+        }
+    }
+}
+
 impl Notes {
     /// With what is stored; without a saver nothing is, as in a unit test.
     pub(crate) fn new(journal: Journal, saver: Option<Arc<dyn Saver>>) -> Self {
@@ -82,10 +97,13 @@ impl Notes {
         let _storing = self.storing.lock().await;
         self.note(change);
         let Some(journal) = self.changed() else { return Ok(()) };
-        if let Some(saver) = &self.saver {
-            saver.save(Progress { scrapbook: None, journal: Some(journal) }).await?;
-        }
-        Ok(())
+        let mut unanswered = Unanswered { notes: self, is_answered: false };
+        let saved = match &self.saver {
+            Some(saver) => saver.save(Progress { scrapbook: None, journal: Some(journal) }).await,
+            None => Ok(()),
+        };
+        unanswered.is_answered = true;
+        saved
     }
 
     /// What is to be stored with the outcome, when anything was noted since the last store.

@@ -27,6 +27,9 @@ pub(crate) trait Post: fmt::Debug + Send + Sync {
     /// The end of [`watch`](Self::watch).
     fn unwatch(&self, log: &Arc<Log>);
 
+    /// Tells that a message cannot be read.
+    fn set_aside(&self, position: i64, name: &str);
+
     /// How long a wait stays in memory before the run ends with it.
     fn stay_in_memory(&self) -> Duration;
 }

@@ -80,6 +80,9 @@ impl Waits {
 
     /// Stores what was noted of timers when it is worth it; it answers only when that fails.
     pub(super) async fn keep(&self) -> WaitError {
+        if self.post.is_none() {
+            return std::future::pending().await;
+        }
         tokio::time::sleep(UNSTORED).await;
         match self.notes.store(|_| {}).await {
             Ok(()) => std::future::pending().await,

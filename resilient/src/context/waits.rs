@@ -13,9 +13,9 @@ use super::post::{Post, StoreTime};
 use super::wait::{TIMER, Wait};
 use super::wait_error::WaitError;
 use crate::clock::{Clock, Due, SystemClock, Timestamp};
-use crate::journal::DeadLetter;
+use crate::journal::{DeadLetter, Journal};
 use crate::message::Messages;
-use crate::outcome::Suspend;
+use crate::outcome::{Suspend, storable};
 use crate::record::StoredMessage;
 use crate::version::DecodeError;
 
@@ -68,6 +68,11 @@ pub(crate) struct Suspension {
 
 /// Newer code reads what this code does not: it has to get a chance to.
 const FOR_NEWER_CODE: Duration = Duration::from_secs(10);
+
+/// A reason may quote the message as a whole.
+const MOST_OF_A_REASON: usize = 1024;
+/// The journal stays small enough to be stored; the messages themselves are all kept.
+const MOST_DEAD_LETTERS: usize = 100;
 
 impl Waits {
     pub(super) fn new(notes: Arc<Notes>, log: Log, post: Option<Arc<dyn Post>>) -> Self {
@@ -160,12 +165,17 @@ impl Waits {
     /// The message at this position cannot be read by any version of this code.
     fn is_dead(&self, message: StoredMessage, reason: String) {
         let StoredMessage { position, name, .. } = message;
-        let letter = DeadLetter { name, reason };
-        if self.notes.read(|journal| journal.dead_letters.get(&position) == Some(&letter)) {
+        let letter = DeadLetter { name, reason: storable(reason, MOST_OF_A_REASON) };
+        let is_known = |journal: &Journal| {
+            journal.dead_letters.get(&position) == Some(&letter)
+                || journal.dead_letters.len() >= MOST_DEAD_LETTERS
+        };
+        if self.notes.read(is_known) {
             return;
         }
-        let DeadLetter { name, reason } = &letter;
-        tracing::warn!(position, name, reason, "a message cannot be read and is set aside");
+        if let Some(post) = &self.post {
+            post.set_aside(position, &letter.name);
+        }
         self.notes.note(|journal| drop(journal.dead_letters.insert(position, letter.clone())));
     }
 

@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::clock::Timestamp;
 use crate::context::{Log, Post, StoreTime};
 use crate::engine::Engine;
+use crate::events;
 use crate::id::{Epoch, FunctionId};
 use crate::inboxes;
 use crate::record::StoredMessage;
@@ -105,6 +106,10 @@ impl Post for RunPost {
         if let Some(engine) = self.engine.upgrade() {
             engine.inboxes.unwatch(&self.id, log);
         }
+    }
+
+    fn set_aside(&self, position: i64, name: &str) {
+        events::set_aside(&self.id, position, name);
     }
 
     fn stay_in_memory(&self) -> Duration {

@@ -67,11 +67,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A text as every store can keep it: not too long, and without NUL.
 fn stored(text: String) -> String {
+    storable(text, MAX_FAILURE_TEXT)
+}
+
+/// A text as every store can keep it: not too long, and without NUL.
+pub(crate) fn storable(text: String, most: usize) -> String {
     let mut text = if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
-    if text.len() > MAX_FAILURE_TEXT {
-        let end = text.floor_char_boundary(MAX_FAILURE_TEXT - '…'.len_utf8());
+    if text.len() > most {
+        let end = text.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
         text.truncate(end);
         text.push('…');
     }

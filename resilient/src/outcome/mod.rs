@@ -13,6 +13,7 @@ use crate::clock::{Due, TimeError, Timestamp};
 use crate::error::Error;
 use crate::payload::Payload;
 
+pub(crate) use self::failure::storable;
 pub use self::failure::{Failure, IntoFailure, MAX_FAILURE_TEXT};
 pub(crate) use self::returns::Returned;
 pub use self::returns::{ErrorProbe, PlainError, ReturnProbe, Returns, ReturnsFallback};

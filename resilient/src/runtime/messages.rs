@@ -34,6 +34,8 @@ impl Runtime {
 
     /// Stores messages for an instance, all of them or none, in this order; of several with one key the first counts.
     ///
+    /// To send none does nothing, also to an instance that is not there.
+    ///
     /// # Errors
     ///
     /// Those of [`send`](Self::send).

@@ -501,7 +501,7 @@ on_every_store! {
 
     /// The message is sent while the run is about to suspend, just before and just after.
     async fn no_message_races_past_a_suspension(store: TestStore) {
-        let races = if store.kind() == Kind::Memory { 10_000 } else { 400 };
+        let races = if store.kind() == Kind::Memory { 2_000 } else { 400 };
         let probe = Probe::default();
         let runtime = replica(store.clone(), &probe, leaving()).await;
         let sender = stranger(&store).await;
