@@ -4,12 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline, Write, Written};
-use resilient::{
-    Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
-};
+use resilient::{Store, StoreError};
 use tokio::sync::watch;
 
+use crate::between::{Between, Passage};
 use crate::faults::Call;
 
 /// A place where calls wait.
@@ -28,31 +26,27 @@ impl Point {
 }
 
 /// A store that passes calls on, and holds some of them until they are released. Clones share what is held.
-#[derive(Debug, Clone)]
-pub struct HeldStore {
-    inner: Arc<dyn Store>,
-    held: Held,
-}
+pub type HeldStore = Between<Held>;
 
 impl HeldStore {
     /// Holds nothing yet.
     pub fn new(inner: impl Store) -> Self {
-        Self { inner: Arc::new(inner), held: Held(Arc::new(watch::Sender::default())) }
+        Self::put(Held(Arc::new(watch::Sender::default())), inner)
     }
 
     /// From now on calls wait here.
     pub fn hold(&self, points: impl IntoIterator<Item = Point>) {
-        self.held.0.send_modify(|state| state.points.extend(points));
+        self.passage.0.send_modify(|state| state.points.extend(points));
     }
 
     /// Lets everything go on.
     pub fn release(&self) {
-        self.held.0.send_modify(|state| state.points.clear());
+        self.passage.0.send_modify(|state| state.points.clear());
     }
 
     /// Lets the calls at these points go on.
     pub fn release_at(&self, points: impl IntoIterator<Item = Point>) {
-        self.held.0.send_modify(|state| {
+        self.passage.0.send_modify(|state| {
             for point in points {
                 state.points.remove(&point);
             }
@@ -61,7 +55,7 @@ impl HeldStore {
 
     /// The calls that wait are never answered; later ones go on.
     pub fn lose(&self) {
-        self.held.0.send_modify(|state| {
+        self.passage.0.send_modify(|state| {
             state.points.clear();
             state.waiting.clear();
             state.losses += 1;
@@ -70,7 +64,7 @@ impl HeldStore {
 
     /// Waits until a call waits there.
     pub async fn reached(&self, point: Point) {
-        let mut state = self.held.0.subscribe();
+        let mut state = self.passage.0.subscribe();
         state.wait_for(|state| state.waiting.contains(&point)).await.expect("the sender lives");
     }
 }
@@ -82,8 +76,9 @@ struct State {
     losses: u32,
 }
 
+/// Where calls wait, and which do.
 #[derive(Debug, Clone)]
-struct Held(Arc<watch::Sender<State>>);
+pub struct Held(Arc<watch::Sender<State>>);
 
 impl Held {
     async fn pass(&self, point: Point) {
@@ -104,85 +99,18 @@ impl Held {
             state.waiting.remove(&point);
         });
     }
+}
 
-    async fn call<T>(
+#[async_trait]
+impl Passage for Held {
+    async fn call<T: Send>(
         &self,
         call: Call,
-        operation: impl Future<Output = Result<T, StoreError>>,
+        operation: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         self.pass(Point::Before(call)).await;
         let answer = operation.await;
         self.pass(Point::After(call)).await;
         answer
-    }
-}
-
-#[async_trait]
-impl Store for HeldStore {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        self.held.call(Call::Initialize, self.inner.initialize()).await
-    }
-
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        self.held.call(Call::Write, self.inner.write(batch)).await
-    }
-
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        self.held.call(Call::Get, self.inner.get(ids)).await
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        self.held.call(Call::List, self.inner.list(filter)).await
-    }
-
-    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
-        self.held.call(Call::Messages, self.inner.messages(wanted, limit)).await
-    }
-
-    async fn claim(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        self.held.call(Call::Claim, self.inner.claim(replica, kinds, limit)).await
-    }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        self.held.call(Call::ReleaseDead, self.inner.release_dead()).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        self.held.call(Call::Replicas, self.inner.replicas()).await
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        let inner = self.held.call(Call::Lifeline, self.inner.lifeline()).await?;
-        Ok(Box::new(HeldLifeline { inner, held: self.held.clone() }))
-    }
-
-    fn virtual_time(&self) -> bool {
-        self.inner.virtual_time()
-    }
-}
-
-#[derive(Debug)]
-struct HeldLifeline {
-    inner: Box<dyn Lifeline>,
-    held: Held,
-}
-
-#[async_trait]
-impl Lifeline for HeldLifeline {
-    async fn join(&mut self, replica: &Replica) -> Result<(), StoreError> {
-        self.held.call(Call::Join, self.inner.join(replica)).await
-    }
-
-    async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError> {
-        self.held.call(Call::Beat, self.inner.beat(replica)).await
-    }
-
-    async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError> {
-        self.held.call(Call::Leave, self.inner.leave(replica)).await
     }
 }

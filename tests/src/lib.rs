@@ -3,6 +3,7 @@
 //! A test that is true of every store is written once, in [`on_every_store!`]. The databases come from the environment
 //! (see [`servers`]), which `./tests/run` prepares.
 
+pub mod between;
 pub mod chores;
 pub mod deployments;
 mod eventually;

@@ -8,13 +8,11 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline, Write, Written};
-use resilient::{
-    Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
-};
+use resilient::{Store, StoreError};
 
 pub use self::plan::{Call, Fault};
 use self::plan::{Plan, Verdict};
+use crate::between::{Between, Passage};
 
 /// More calls than any scenario makes: a scenario that loops for ever ends with a message.
 const MOST_CALLS: u64 = 10_000;
@@ -22,21 +20,17 @@ const MOST_CALLS: u64 = 10_000;
 /// A store that passes calls on, counts them, and lets one fault happen at the n-th.
 ///
 /// Clones share count and fault. Calls of its lifelines count too; see [`FaultyStore::counting_only`].
-#[derive(Debug, Clone)]
-pub struct FaultyStore {
-    inner: Arc<dyn Store>,
-    plan: Arc<Plan>,
-}
+pub type FaultyStore = Between<Arc<Plan>>;
 
 impl FaultyStore {
     /// Counts calls and never fails.
     pub fn counting(inner: impl Store) -> Self {
-        Self { inner: Arc::new(inner), plan: Arc::new(Plan::harmless()) }
+        Self::put(Arc::new(Plan::harmless()), inner)
     }
 
     /// Lets this happen at the `nth` call, counted from 1.
     pub fn failing(inner: impl Store, nth: u64, fault: Fault) -> Self {
-        Self { inner: Arc::new(inner), plan: Arc::new(Plan::new(nth, fault)) }
+        Self::put(Arc::new(Plan::new(nth, fault)), inner)
     }
 
     /// Counts only calls of these kinds, so that the fault happens at one of them.
@@ -48,28 +42,28 @@ impl FaultyStore {
     /// When calls were made already.
     #[must_use]
     pub fn counting_only(self, calls: &[Call]) -> Self {
-        self.plan.count_only(calls);
+        self.passage.count_only(calls);
         self
     }
 
     /// How many calls were counted.
     pub fn count(&self) -> u64 {
-        self.plan.count()
+        self.passage.count()
     }
 
     /// The calls that were made, in their order, counted or not, refused or not.
     pub fn calls(&self) -> Vec<Call> {
-        self.plan.calls()
+        self.passage.calls()
     }
 
     /// Whether the fault has happened.
     pub fn fired(&self) -> bool {
-        self.plan.fired()
+        self.passage.fired()
     }
 
     /// From now on no call fails. A call that is frozen stays so: it belongs to a process that is no more.
     pub fn heal(&self) {
-        self.plan.heal();
+        self.passage.heal();
     }
 
     /// The store behind this one, as another replica or a person would see it.
@@ -111,11 +105,12 @@ pub async fn at_every_call<S: Store>(
     runs
 }
 
-impl Plan {
-    async fn call<T>(
+#[async_trait]
+impl Passage for Arc<Plan> {
+    async fn call<T: Send>(
         &self,
         call: Call,
-        operation: impl Future<Output = Result<T, StoreError>>,
+        operation: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         match self.admit(call) {
             Verdict::Pass => operation.await,
@@ -130,75 +125,5 @@ impl Plan {
                 pending().await
             }
         }
-    }
-}
-
-#[async_trait]
-impl Store for FaultyStore {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        self.plan.call(Call::Initialize, self.inner.initialize()).await
-    }
-
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        self.plan.call(Call::Write, self.inner.write(batch)).await
-    }
-
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        self.plan.call(Call::Get, self.inner.get(ids)).await
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        self.plan.call(Call::List, self.inner.list(filter)).await
-    }
-
-    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
-        self.plan.call(Call::Messages, self.inner.messages(wanted, limit)).await
-    }
-
-    async fn claim(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        self.plan.call(Call::Claim, self.inner.claim(replica, kinds, limit)).await
-    }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        self.plan.call(Call::ReleaseDead, self.inner.release_dead()).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        self.plan.call(Call::Replicas, self.inner.replicas()).await
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        let inner = self.plan.call(Call::Lifeline, self.inner.lifeline()).await?;
-        Ok(Box::new(FaultyLifeline { inner, plan: Arc::clone(&self.plan) }))
-    }
-
-    fn virtual_time(&self) -> bool {
-        self.inner.virtual_time()
-    }
-}
-
-#[derive(Debug)]
-struct FaultyLifeline {
-    inner: Box<dyn Lifeline>,
-    plan: Arc<Plan>,
-}
-
-#[async_trait]
-impl Lifeline for FaultyLifeline {
-    async fn join(&mut self, replica: &Replica) -> Result<(), StoreError> {
-        self.plan.call(Call::Join, self.inner.join(replica)).await
-    }
-
-    async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError> {
-        self.plan.call(Call::Beat, self.inner.beat(replica)).await
-    }
-
-    async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError> {
-        self.plan.call(Call::Leave, self.inner.leave(replica)).await
     }
 }

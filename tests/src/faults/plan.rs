@@ -65,8 +65,9 @@ pub(super) enum Verdict {
     ApplyAndFreeze,
 }
 
+/// Which call fails, and what has become of that.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub struct Plan {
     nth: u64,
     fault: Fault,
     state: Mutex<State>,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use resilient::store::{Create, Start};
-use resilient::{Due, InMemoryStore, Payload};
+use resilient::store::{Create, Start, Write, Written};
+use resilient::{Due, FunctionId, InMemoryStore, Payload, ReplicaId};
 use tokio::time::timeout;
 
 use super::*;

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use resilient::StoreError;
 use resilient::prelude::*;
-use resilient::store::{After, Claimable, Lifeline, Write, Written};
-use resilient::{
-    Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
-};
+use resilient::store::Write;
+use resilient_tests::between::{Between, Passage};
 use resilient_tests::faults::{Call, Fault};
-use resilient_tests::{FaultyStore, TestStore, eventually};
+use resilient_tests::{FaultyStore, eventually};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -59,10 +58,9 @@ async fn errors_in_the_background_reach_the_handler() {
     }
 }
 
-/// A store that says how many writes came at once, and holds them until it is told to go on.
+/// Says how many writes came at once, and holds them until it is told to go on.
 #[derive(Debug, Clone)]
 struct Counted {
-    inner: TestStore,
     batches: Arc<Mutex<Vec<usize>>>,
     in_flight: watch::Sender<usize>,
     most_in_flight: Arc<AtomicUsize>,
@@ -70,77 +68,41 @@ struct Counted {
 }
 
 impl Counted {
-    async fn fresh() -> Self {
-        let inner =
-            resilient_tests::open(resilient_tests::Kind::Memory).await.expect("memory is always there");
-        Self {
-            inner,
-            batches: Arc::default(),
-            in_flight: watch::Sender::new(0),
-            most_in_flight: Arc::default(),
-            open: watch::Sender::new(false),
-        }
+    fn new() -> Self {
+        let (batches, most_in_flight) = Default::default();
+        Self { batches, most_in_flight, in_flight: watch::Sender::new(0), open: watch::Sender::new(false) }
     }
 }
 
 #[async_trait]
-impl Store for Counted {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        self.inner.initialize().await
+impl Passage for Counted {
+    fn sees(&self, batch: &[Write]) {
+        self.batches.lock().expect("it is not held").push(batch.len());
     }
 
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        self.batches.lock().expect("it is not held").push(batch.len());
+    async fn call<T: Send>(
+        &self,
+        call: Call,
+        operation: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if call != Call::Write {
+            return operation.await;
+        }
         self.in_flight.send_modify(|in_flight| *in_flight += 1);
         self.most_in_flight.fetch_max(*self.in_flight.borrow(), Ordering::SeqCst);
         self.open.subscribe().wait_for(|open| *open).await.expect("the sender is here");
-        let written = self.inner.write(batch).await;
+        let written = operation.await;
         self.in_flight.send_modify(|in_flight| *in_flight -= 1);
         written
-    }
-
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        self.inner.get(ids).await
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        self.inner.list(filter).await
-    }
-
-    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
-        self.inner.messages(wanted, limit).await
-    }
-
-    async fn claim(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        self.inner.claim(replica, kinds, limit).await
-    }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        self.inner.release_dead().await
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        self.inner.replicas().await
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        self.inner.lifeline().await
-    }
-
-    fn virtual_time(&self) -> bool {
-        true
     }
 }
 
 /// Schedules this many at once, and answers the lengths of the batches and how many were on their way at once.
 async fn written(count: usize, settings: Settings, in_flight: usize) -> (Vec<usize>, usize) {
-    let store = Counted::fresh().await;
-    let runtime = builder(store.clone(), &Probe::default()).settings(settings).take_no_work();
+    let store = Counted::new();
+    let runtime = builder(Between::put(store.clone(), InMemoryStore::new()), &Probe::default())
+        .settings(settings)
+        .take_no_work();
     let runtime = runtime.start().await.expect("it starts");
     let callers: Vec<_> = (0..count)
         .map(|number| {
