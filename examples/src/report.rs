@@ -71,7 +71,7 @@ fn summary(figures: &Figures, ours: &Ours) -> comfy_table::Table {
     row("orders", &figures.orders, &"");
     row("succeeded", &figures.succeeded, &"");
     row("failed, for a person", &figures.failed, &"");
-    row("postponed or running", &figures.postponed, &"");
+    row("waiting or running", &figures.postponed, &"");
     row("reserved", &ours.reserved, &figures.reserved);
     row("shipped", &ours.shipped, &figures.shipped);
     row("shipped twice", &"", &figures.shipped_twice);

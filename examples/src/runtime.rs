@@ -43,13 +43,8 @@ pub(crate) async fn for_tools(store: Arc<dyn Store>) -> anyhow::Result<Runtime> 
     Ok(Runtime::builder(store).take_no_work().start().await?)
 }
 
-/// What the services send their answers with.
-pub(crate) async fn for_answers(store: Arc<dyn Store>) -> anyhow::Result<Arc<dyn Answers>> {
-    Ok(Arc::new(Mailboxes(for_tools(store).await?)))
-}
-
-/// The messages of the orders.
-struct Mailboxes(Runtime);
+/// The messages of the orders, where the services leave their answers.
+pub(crate) struct Mailboxes(pub(crate) Runtime);
 
 #[async_trait]
 impl Answers for Mailboxes {

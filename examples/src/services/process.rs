@@ -22,7 +22,7 @@ use super::server::{self, Services};
 use crate::cli::ServicesArgs;
 use crate::console::{remark, say};
 use crate::place::Place;
-use crate::runtime;
+use crate::runtime::{self, Mailboxes};
 
 /// The hidden subcommand.
 pub(crate) const SUBCOMMAND: &str = "services";
@@ -36,7 +36,8 @@ pub(crate) async fn serve(place: &Place, args: &ServicesArgs) -> anyhow::Result<
     let services = services.with_context(|| format!("cannot open the ledger {}", ledger.display()))?;
     let services = Arc::new(services);
     let store = place.create().await?;
-    let answers = runtime::for_answers(Arc::clone(&store)).await?;
+    let orders = runtime::for_tools(Arc::clone(&store)).await?;
+    let answers = Arc::new(Mailboxes(orders.clone()));
     let commands = by_message::start(store, Arc::clone(&services), answers).await?;
     let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
     let listener = listener.context("no free loopback port for the services")?;
@@ -48,6 +49,7 @@ pub(crate) async fn serve(place: &Place, args: &ServicesArgs) -> anyhow::Result<
     }
     // Commands under way are handed over, so that the next services need not wait until the lease of these has ended.
     commands.shutdown().await?;
+    orders.shutdown().await?;
     Ok(())
 }
 
