@@ -109,7 +109,9 @@ impl Inboxes {
             let wanted = page.iter().map(|(id, logs)| After { id: id.clone(), position: known(logs) });
             let add = |at: usize, messages: Vec<StoredMessage>| {
                 let logs = page.get(at).map(|(_, logs)| logs.as_slice()).unwrap_or_default();
-                logs.iter().for_each(|log| log.add(messages.clone()));
+                for log in logs {
+                    log.add(messages.clone());
+                }
             };
             read(store, wanted.collect(), add).await?;
         }

@@ -101,12 +101,12 @@ impl Waits {
 
     /// What the store's clock shows.
     pub(super) async fn time(&self) -> Result<StoreTime, WaitError> {
-        let ask = async || match &self.post {
-            Some(post) => post.time().await,
-            None => {
-                let now = Instant::now();
-                Ok(StoreTime::new(SystemClock.now(), now, now))
+        let ask = async || {
+            if let Some(post) = &self.post {
+                return post.time().await;
             }
+            let now = Instant::now();
+            Ok(StoreTime::new(SystemClock.now(), now, now))
         };
         Ok(*self.time.get_or_try_init(ask).await?)
     }
@@ -224,11 +224,11 @@ fn reason(suspended: &BTreeMap<u64, String>) -> String {
     if suspended.is_empty() {
         return "waits for a message".to_owned();
     }
-    let mut text = suspended.values().take(MOST).cloned().collect::<Vec<_>>().join("; ");
-    if suspended.len() > MOST {
-        text.push_str(&format!("; and {} more", suspended.len() - MOST));
+    let text = suspended.values().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    match suspended.len().saturating_sub(MOST) {
+        0 => text,
+        more => format!("{text}; and {more} more"),
     }
-    text
 }
 
 /// One wait, while it goes on. Dropped before it is over, it leaves what it has seen, and its name can be used again.
