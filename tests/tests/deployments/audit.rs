@@ -1,9 +1,7 @@
 //! What the database itself has seen: every update of an instance, with the replica that made it and its build.
 
 use resilient_tests::{Kind, TestStore};
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, PgConnection, Row as _, SqliteConnection,
-};
+use sqlx::{AssertSqlSafe, Executor as _, MySqlConnection, PgConnection, Row as _, SqliteConnection};
 
 /// Triggers that write down every update, in the order in which they happened.
 pub(crate) struct Audit {
