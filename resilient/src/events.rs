@@ -1,8 +1,8 @@
-//! What is told of one run, to tracing and to metrics: ids and numbers, never the user's data.
+//! What is told of runs and writes, to tracing and to metrics: ids and numbers, never the user's data.
 
 use crate::id::{Epoch, FunctionId};
 use crate::metrics::Run;
-use crate::store::Ending;
+use crate::store::{Ending, StoreError};
 
 /// The run is measured until what this answers is dropped.
 pub(crate) fn run_begins(id: &FunctionId, epoch: Epoch, attempt: u32) -> Run {
@@ -39,6 +39,10 @@ pub(crate) fn set_aside(id: &FunctionId, position: i64, name: &str) {
 pub(crate) fn handed_over(id: &FunctionId, epoch: Epoch) {
     let (type_id, instance_id) = (&id.type_id, &id.instance_id);
     tracing::info!(%type_id, %instance_id, %epoch, "handed over");
+}
+
+pub(crate) fn batch_failed(writes: usize, error: &StoreError) {
+    tracing::warn!(writes, %error, "a batch of writes failed");
 }
 
 fn failed(id: &FunctionId, epoch: Epoch) {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::batch::Job;
 use super::unknown;
 use crate::backoff::Backoff;
+use crate::events;
 use crate::metrics;
 use crate::store::{After, Append, Create, Store, StoreError, Write, Written};
 
@@ -31,11 +32,7 @@ impl Flight {
                 Ok(written) => return self.reply(left, written).await,
                 Err(error) => error,
             };
-            tracing::warn!(
-                writes = left.len(),
-                %error,
-                "a batch of writes failed"
-            );
+            events::batch_failed(left.len(), &error);
             // Whether it was applied is unknown: nothing is written again before the rows have been read.
             loop {
                 if Instant::now() >= self.deadline {
