@@ -96,7 +96,7 @@ async fn talk(steps: Vec<Step>, context: &Context, probe: Dep<Probe>) -> resilie
 
 /// Suspends itself until it has three messages, without waiting for any.
 #[resilient_fn(type_id = "Functional", register = false)]
-async fn functional(_: (), context: &Context, probe: Dep<Probe>) -> Outcome<u32> {
+async fn functional((): (), context: &Context, probe: Dep<Probe>) -> Outcome<u32> {
     probe.begin();
     let inbox = context.messages();
     for number in 0..3 {
@@ -171,10 +171,6 @@ fn assert_suspended<T: std::fmt::Debug>(answer: &Result<T, InvokeError>) {
     assert!(matches!(answer, Err(InvokeError::Suspended)), "suspended was expected: {answer:?}");
 }
 
-fn reason(wait: &str) -> Option<String> {
-    Some(wait.to_owned())
-}
-
 on_every_store! {
     /// The run that waits goes on, and it is still the first one.
     async fn a_message_ends_a_wait_in_memory(store: TestStore) {
@@ -196,7 +192,7 @@ on_every_store! {
         assert_suspended(&talk::invoke(&runtime, "1", vec![Word]).await);
         let row = stored(&store, "Talk", "1").await;
         assert_eq!((row.status, row.owner, row.due_at), (Status::Suspended, None, None));
-        assert_eq!(row.reason, reason("waits for message `Said`"));
+        assert_eq!(row.reason.as_deref(), Some("waits for message `Said`"));
         assert_eq!(runtime.running(), 0);
         // Asked again, it says so again, and does not run.
         assert_suspended(&talk::invoke(&runtime, "1", vec![]).await);
@@ -210,7 +206,7 @@ on_every_store! {
         let begun = std::time::Instant::now();
         assert_suspended(&talk::invoke(&runtime, "1", vec![Any]).await);
         assert!(begun.elapsed() >= ms(120), "after {:?}", begun.elapsed());
-        assert_eq!(stored(&store, "Talk", "1").await.reason, reason("waits for message `Said` or `Paid`"));
+        assert_eq!(stored(&store, "Talk", "1").await.reason.as_deref(), Some("waits for message `Said` or `Paid`"));
     }
 
     /// Its next run begins at the top, and reads what it has read before.
@@ -334,7 +330,7 @@ on_every_store! {
         let runtime = replica(store.clone(), &probe, leaving()).await;
         let started = runtime.invoke_with::<talk>("1", vec![Both], [said("a").into()]).await;
         assert_suspended(&started);
-        assert_eq!(stored(&store, "Talk", "1").await.reason, reason("waits for message `Paid`"));
+        assert_eq!(stored(&store, "Talk", "1").await.reason.as_deref(), Some("waits for message `Paid`"));
         runtime.send::<talk>("1", Paid { amount: 1 }).await.expect("it is stored");
         assert_eq!(talk::completion(&runtime, "1").await.expect("it succeeds"), ["1 and a"]);
     }
@@ -456,7 +452,7 @@ on_every_store! {
             (row.status == Status::Suspended).then_some(row)
         });
         let row = row.await;
-        assert_eq!(row.reason, reason("message `Paid` is stored in version 2, which this replica does not read"));
+        assert_eq!(row.reason.as_deref(), Some("message `Paid` is stored in version 2, which this replica does not read"));
         let due = row.due_at.expect("it looks again").saturating_since(row.updated_at);
         assert!(due <= secs(10), "in {due:?}");
         assert_eq!(Journal::read(row.journal.as_deref()).expect("a journal").dead_letters, BTreeMap::new());
