@@ -1,174 +1,27 @@
-//! The store for tests: everything in this process, shared by all clones, in real or virtual time.
-//!
-//! It is also the shortest complete description of what a store does.
+//! What the store in memory holds, and what each write does to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-
-use super::{
-    After, Append, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Lifeline, Save, Start, Store,
-    StoreError, Transition, Write, Written,
-};
-use crate::clock::{Clock, Timestamp, TokioClock};
+use crate::clock::Timestamp;
 use crate::id::{Epoch, FunctionId, ReplicaId};
-use crate::record::{LiveReplica, NewMessage, Replica, StoredFunction, StoredMessage};
+use crate::record::{LiveReplica, NewMessage, StoredFunction, StoredMessage};
 use crate::status::Status;
-
-/// A store in the memory of this process.
-///
-/// Clones share their data, so that several runtimes can stand for several replicas, and one that is dropped for a
-/// crashed one. It keeps all the promises of [`Store`] but durability.
-///
-/// ```
-/// use resilient::InMemoryStore;
-///
-/// let store = InMemoryStore::new();
-/// let the_same = store.clone();
-/// # drop(the_same);
-/// ```
-#[derive(Debug, Clone)]
-pub struct InMemoryStore {
-    clock: Arc<dyn Clock>,
-    state: Arc<Mutex<State>>,
-}
+use crate::store::{
+    Append, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Save, Start, Transition, Write, Written,
+};
 
 #[derive(Debug, Default)]
-struct State {
-    functions: BTreeMap<FunctionId, StoredFunction>,
-    messages: HashMap<FunctionId, Vec<StoredMessage>>,
-    replicas: HashMap<ReplicaId, LiveReplica>,
+pub(super) struct State {
+    pub(super) functions: BTreeMap<FunctionId, StoredFunction>,
+    pub(super) messages: HashMap<FunctionId, Vec<StoredMessage>>,
+    pub(super) replicas: HashMap<ReplicaId, LiveReplica>,
 }
 
-impl InMemoryStore {
-    /// An empty store whose time is that of tokio's timers: virtual under `tokio::time::pause()`.
-    pub fn new() -> Self {
-        Self::with_clock(TokioClock::default())
-    }
-
-    /// An empty store with another clock.
-    pub fn with_clock(clock: impl Clock) -> Self {
-        Self { clock: Arc::new(clock), state: Arc::default() }
-    }
-
-    // A panic elsewhere while the lock was held cannot leave a half-done change: each one is a plain assignment.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for InMemoryStore {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-#[async_trait]
-impl Store for InMemoryStore {
-    async fn initialize(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        Ok(batch.iter().map(|write| state.apply(write, now)).collect())
-    }
-
-    async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
-        let state = self.lock();
-        Ok(ids.iter().map(|id| state.functions.get(id).cloned()).collect())
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Vec<StoredFunction>, StoreError> {
-        let now = self.clock.now();
-        let state = self.lock();
-        let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        let found = state.functions.values().filter(|row| matches(filter, row));
-        let found = found.filter(|row| !filter.stuck || state.is_stuck(row, now));
-        Ok(found.take(limit).cloned().collect())
-    }
-
-    async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
-        let state = self.lock();
-        let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
-        let after = |After { id, position }: &After| {
-            let all = state.messages.get(id).into_iter().flatten();
-            let found: Vec<_> =
-                all.filter(|message| message.position > *position).take(left).cloned().collect();
-            left -= found.len();
-            found
-        };
-        Ok(wanted.iter().map(after).collect())
-    }
-
-    async fn claim(
-        &self,
-        replica: ReplicaId,
-        kinds: &[Claimable],
-        limit: u32,
-    ) -> Result<Vec<StoredFunction>, StoreError> {
-        let now = self.clock.now();
-        Ok(self.lock().claim(replica, kinds, limit, now))
-    }
-
-    async fn release_dead(&self) -> Result<u64, StoreError> {
-        let now = self.clock.now();
-        Ok(self.lock().release_dead(now))
-    }
-
-    async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
-        let now = self.clock.now();
-        let state = self.lock();
-        let mut live: Vec<_> = state.replicas.values().filter(|live| is_alive(live, now)).cloned().collect();
-        live.sort_by_key(|live| (live.started_at, live.replica.id));
-        Ok(live)
-    }
-
-    async fn lifeline(&self) -> Result<Box<dyn Lifeline>, StoreError> {
-        Ok(Box::new(MemoryLifeline(self.clone())))
-    }
-
-    fn virtual_time(&self) -> bool {
-        true
-    }
-}
-
-#[derive(Debug)]
-struct MemoryLifeline(InMemoryStore);
-
-#[async_trait]
-impl Lifeline for MemoryLifeline {
-    async fn join(&mut self, replica: &Replica) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
-        let live = LiveReplica { replica: replica.clone(), started_at: now, heartbeat_at: now };
-        self.0.lock().replicas.insert(replica.id, live);
-        Ok(())
-    }
-
-    async fn beat(&mut self, replica: ReplicaId) -> Result<bool, StoreError> {
-        let now = self.0.clock.now();
-        match self.0.lock().replicas.get_mut(&replica) {
-            Some(live) if is_alive(live, now) => {
-                live.heartbeat_at = now;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    async fn leave(&mut self, replica: ReplicaId) -> Result<(), StoreError> {
-        self.0.lock().replicas.remove(&replica);
-        Ok(())
-    }
-}
-
-fn is_alive(live: &LiveReplica, now: Timestamp) -> bool {
+pub(super) fn is_alive(live: &LiveReplica, now: Timestamp) -> bool {
     now.saturating_since(live.heartbeat_at) <= live.replica.lease
 }
 
-fn matches(filter: &Filter, row: &StoredFunction) -> bool {
+pub(super) fn matches(filter: &Filter, row: &StoredFunction) -> bool {
     filter.type_id.as_ref().is_none_or(|type_id| *type_id == row.id.type_id)
         && filter.status.is_none_or(|status| status == row.status)
         && filter.owner.is_none_or(|owner| row.owner == Some(owner))
@@ -183,7 +36,7 @@ fn describes(kind: &Claimable, row: &StoredFunction) -> bool {
 }
 
 impl State {
-    fn apply(&mut self, write: &Write, now: Timestamp) -> Written {
+    pub(super) fn apply(&mut self, write: &Write, now: Timestamp) -> Written {
         match write {
             Write::Create(create) => self.create(create, now),
             Write::Save(save) => self.save(save, now),
@@ -372,7 +225,7 @@ impl State {
         }
     }
 
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         replica: ReplicaId,
         kinds: &[Claimable],
@@ -403,12 +256,12 @@ impl State {
         due
     }
 
-    fn is_stuck(&self, row: &StoredFunction, now: Timestamp) -> bool {
+    pub(super) fn is_stuck(&self, row: &StoredFunction, now: Timestamp) -> bool {
         let mut live = self.replicas.values().filter(|live| is_alive(live, now));
         row.is_due(now) && !live.any(|live| live.replica.types.iter().any(|of| of.takes(row)))
     }
 
-    fn release_dead(&mut self, now: Timestamp) -> u64 {
+    pub(super) fn release_dead(&mut self, now: Timestamp) -> u64 {
         let Self { functions, replicas, .. } = self;
         let mut released = 0;
         for row in functions.values_mut().filter(|row| row.status == Status::Executing) {
@@ -429,67 +282,4 @@ fn runs(live: &LiveReplica, row: &StoredFunction, now: Timestamp) -> bool {
     let silent = now.saturating_since(live.heartbeat_at);
     let mut types = live.replica.types.iter();
     types.any(|of| of.runs(row) && silent <= of.lease)
-}
-
-impl StoredFunction {
-    /// Whether it waits, and has waited long enough.
-    fn is_due(&self, now: Timestamp) -> bool {
-        matches!(self.status, Status::Postponed | Status::Suspended)
-            && self.due_at.is_some_and(|due| due <= now)
-    }
-
-    /// What every transition does.
-    fn step(&mut self, now: Timestamp) {
-        self.epoch = self.epoch.next();
-        self.updated_at = now;
-    }
-
-    /// Takes over what was given of the progress.
-    fn keep(&mut self, scrapbook: Option<&crate::payload::Payload>, journal: Option<&String>) {
-        if let Some(scrapbook) = scrapbook {
-            self.scrapbook = Some(scrapbook.clone());
-        }
-        if let Some(journal) = journal {
-            self.journal = Some(journal.clone());
-        }
-    }
-
-    fn clear(&mut self, status: Status, now: Timestamp) {
-        self.step(now);
-        self.status = status;
-        self.owner = None;
-        self.due_at = None;
-        self.reason = None;
-        self.result = None;
-        self.failure = None;
-        self.completed_at = None;
-    }
-
-    fn run(&mut self, replica: ReplicaId, now: Timestamp) {
-        self.clear(Status::Executing, now);
-        self.owner = Some(replica);
-        self.attempts = self.attempts.saturating_add(1);
-    }
-
-    fn wait(&mut self, due: Timestamp, now: Timestamp) {
-        self.clear(Status::Postponed, now);
-        self.due_at = Some(due);
-    }
-
-    fn suspend(&mut self, due: Option<Timestamp>, now: Timestamp) {
-        self.clear(Status::Suspended, now);
-        self.due_at = due;
-    }
-
-    fn succeed(&mut self, result: crate::payload::Payload, now: Timestamp) {
-        self.clear(Status::Succeeded, now);
-        self.result = Some(result);
-        self.completed_at = Some(now);
-    }
-
-    fn fail(&mut self, failure: String, now: Timestamp) {
-        self.clear(Status::Failed, now);
-        self.failure = Some(failure);
-        self.completed_at = Some(now);
-    }
 }
