@@ -20,6 +20,7 @@ pub struct Settings {
     pub(crate) wait_poll: Duration,
     pub(crate) stay_in_memory: Duration,
     pub(crate) store_patience: Duration,
+    pub(crate) start_delay: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_running: usize,
     pub(crate) max_crashes: u32,
@@ -39,6 +40,7 @@ impl Default for Settings {
             wait_poll: Duration::from_millis(100),
             stay_in_memory: Duration::from_secs(1),
             store_patience: Duration::from_secs(10),
+            start_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(20),
             max_running: 1_000,
             max_crashes: 5,
@@ -98,6 +100,11 @@ setters! {
     stay_in_memory: Duration,
     /// How long a write is tried again while the store is away, before the caller gets the error. Default 10 s.
     store_patience: Duration,
+    /// How long after its start this replica takes no work from the store, and takes nothing over. Default zero.
+    ///
+    /// It lets a process warm up, and keeps one that crashes at its start from pulling work down with it. A direct `invoke`
+    /// runs at once.
+    start_delay: Duration,
     /// How long [`Runtime::shutdown`](crate::Runtime::shutdown) waits for running functions before it hands them over. Default 20 s.
     shutdown_grace: Duration,
     /// How many functions may run here before this replica stops taking work from the store. Default 1,000.
@@ -139,6 +146,7 @@ impl Settings {
         }
         let patience = [
             ("store_patience", self.store_patience),
+            ("start_delay", self.start_delay),
             ("shutdown_grace", self.shutdown_grace),
             ("stay_in_memory", self.stay_in_memory),
         ];
@@ -237,9 +245,9 @@ mod tests {
 
     #[test]
     fn times_that_cannot_be_counted_are_refused() {
-        let settings =
-            Settings::default().poll(Duration::MAX).lease(Duration::MAX).store_patience(Duration::MAX);
-        assert_eq!(settings.problems().len(), 3, "{:#?}", settings.problems());
+        let settings = Settings::default().poll(Duration::MAX).lease(Duration::MAX);
+        let settings = settings.store_patience(Duration::MAX).start_delay(Duration::MAX);
+        assert_eq!(settings.problems().len(), 4, "{:#?}", settings.problems());
     }
 
     #[test]

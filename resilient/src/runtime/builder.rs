@@ -175,8 +175,8 @@ impl Builder {
         watchdog::start(Arrivals, &engine);
         watchdog::start(Sweep::default(), &engine);
         if self.takes_work {
-            watchdog::start(Crashed, &engine);
-            watchdog::start(DueWork::default(), &engine);
+            watchdog::start_delayed(Crashed, &engine);
+            watchdog::start_delayed(DueWork::default(), &engine);
             watchdog::start(Stuck::default(), &engine);
         }
         let names =

@@ -47,6 +47,19 @@ pub(crate) fn start<W: Watchdog>(watchdog: W, engine: &Arc<Engine>) {
     tokio::spawn(run(watchdog, Arc::clone(engine)));
 }
 
+/// Starts a loop that takes work, when the time for that has come.
+pub(crate) fn start_delayed<W: Watchdog>(watchdog: W, engine: &Arc<Engine>) {
+    let engine = Arc::clone(engine);
+    tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            () = engine.reached(W::ENDS) => return,
+            () = tokio::time::sleep(engine.settings.start_delay) => {}
+        }
+        run(watchdog, engine).await;
+    });
+}
+
 async fn run<W: Watchdog>(watchdog: W, engine: Arc<Engine>) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {

@@ -1,11 +1,15 @@
 //! What is wrong with a program is said when it starts, all of it at once.
 
+use std::time::Instant;
+
 use resilient::prelude::*;
 use resilient::{FunctionSettings, InMemoryStore, StartError};
 use resilient_tests::faults::Fault;
 use resilient_tests::{FaultyStore, eventually, on_every_store};
 
-use crate::common::{PATIENCE, Probe, builder, double, gated, ms, onlooker, play, quick, replica, secs};
+use crate::common::{
+    PATIENCE, Probe, builder, crash, double, gated, ms, onlooker, play, quick, replica, secs,
+};
 
 struct Bank;
 struct Mailer;
@@ -125,6 +129,24 @@ async fn what_is_registered_twice_by_the_same_name_is_one() {
 }
 
 on_every_store! {
+    /// Neither what is due nor what a dead replica ran; a direct call runs at once.
+    async fn a_replica_takes_no_work_before_its_delay_is_over(store: TestStore) {
+        let probe = Probe::default();
+        let lost = replica(store.another().await, &probe).await;
+        gated::schedule(&lost, "crashed", 5).await.expect("it is stored");
+        probe.begun(1).await;
+        crash(lost, &store).await;
+        probe.open();
+        let tool = onlooker(&store, &probe).await;
+        double::schedule(&tool, "due", 2).await.expect("it is stored");
+        let (started, delay) = (Instant::now(), ms(500));
+        let runtime = builder(store, &probe).settings(quick().start_delay(delay)).start().await.expect("it starts");
+        assert_eq!(double::invoke(&runtime, "direct", 1).await.expect("it succeeds"), 2);
+        assert_eq!(double::completion(&runtime, "due").await.expect("it succeeds"), 4);
+        assert!(started.elapsed() >= delay, "it was taken after {:?}", started.elapsed());
+        assert_eq!(gated::completion(&runtime, "crashed").await.expect("it succeeds"), 5);
+    }
+
     /// Without naming it.
     async fn a_function_is_discovered(store: TestStore) {
         let runtime = Runtime::builder(store).discover().expect_types(["Startup.Discovered"]);
