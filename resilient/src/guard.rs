@@ -71,6 +71,9 @@ pub struct UnknownOutcome {
     pub guarded: Guarded,
 }
 
+/// The type of the stored failure of a function that ends with a call that a person has given up.
+pub(crate) const GIVEN_UP: &str = "given up";
+
 impl UnknownOutcome {
     /// The type of the stored failure.
     pub const FAILURE: &'static str = "unknown outcome";

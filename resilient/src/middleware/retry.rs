@@ -9,7 +9,7 @@ use super::{Invocation, Middleware, Next};
 use crate::backoff::shortened;
 use crate::clock::Due;
 use crate::context::Context;
-use crate::guard::UnknownOutcome;
+use crate::guard::{GIVEN_UP, UnknownOutcome};
 use crate::metrics;
 use crate::outcome::{Failure, RawOutcome};
 
@@ -25,8 +25,8 @@ use crate::outcome::{Failure, RawOutcome};
 ///
 /// Tries are counted per instance, as failures in a row: a success, a suspension, a postponement of the body's own and a
 /// person who lets it run again begin the count anew. A crash does not count, and a panic counts as any failure does.
-/// Two failures are never tried again: `unknown outcome`, which only a person can decide, and stored data that this
-/// code cannot read.
+/// Three failures are never tried again: `unknown outcome`, which only a person can decide, `given up`, which one has
+/// decided, and stored data that this code cannot read.
 ///
 /// ```
 /// use std::time::Duration;
@@ -153,7 +153,7 @@ impl Retry {
 }
 
 /// The types of the failures that another try cannot change.
-const HOPELESS: [&str; 2] = [UnknownOutcome::FAILURE, "resilient::DecodeError"];
+const HOPELESS: [&str; 3] = [UnknownOutcome::FAILURE, GIVEN_UP, "resilient::DecodeError"];
 
 impl Middleware for Retry {
     async fn handle(&self, invocation: &Invocation, next: Next<'_>) -> RawOutcome {

@@ -101,7 +101,8 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 pub trait IntoFailure: Send + 'static {
     /// The outcome this error means: a [`Postpone`] or a [`Suspend`] among its causes is one, all else is a failure.
     ///
-    /// With an [`UnknownOutcome`] among its causes the type of the failure is [`UnknownOutcome::FAILURE`].
+    /// With an [`UnknownOutcome`] among its causes the type of the failure is [`UnknownOutcome::FAILURE`], with a call that
+    /// a person has given up [`GuardError::GIVEN_UP`].
     fn into_outcome(self) -> RawOutcome;
 }
 
@@ -119,9 +120,8 @@ impl<E: Into<BoxError> + Send + 'static> IntoFailure for E {
 /// The outcome that a chain of causes has a word for: to wait counts before a call in doubt, then the outermost.
 pub(super) fn meant<'a>(chain: impl Iterator<Item = &'a (dyn StdError + 'static)>) -> Option<RawOutcome> {
     let chain: Vec<&'a (dyn StdError + 'static)> = chain.collect();
-    let in_doubt = |error| unknown(error).map(|unknown| RawOutcome::Failed(in_doubt(unknown, &chain)));
     let waits = chain.iter().find_map(|&error| waiting(error));
-    waits.or_else(|| chain.iter().find_map(|&error| in_doubt(error)))
+    waits.or_else(|| chain.iter().find_map(|&error| guarded(error, &chain)).map(RawOutcome::Failed))
 }
 
 /// The unknown outcome that this very error is.
@@ -130,9 +130,18 @@ fn unknown<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a UnknownOutcome
     error.downcast_ref().or_else(guard)
 }
 
+/// The failure when this very error says that a call is in doubt, or was given up.
+fn guarded(error: &(dyn StdError + 'static), chain: &[&(dyn StdError + 'static)]) -> Option<Failure> {
+    if let Some(unknown) = unknown(error) {
+        return Some(named(UnknownOutcome::FAILURE, unknown, chain));
+    }
+    let given_up = matches!(error.downcast_ref(), Some(GuardError::GivenUp { .. }));
+    given_up.then(|| named(GuardError::GIVEN_UP, error, chain))
+}
+
 /// The failure that names the call, wherever in the chain that stands; all else that the chain says comes after it.
-fn in_doubt(unknown: &UnknownOutcome, chain: &[&(dyn StdError + 'static)]) -> Failure {
-    let mut failure = Failure::new(UnknownOutcome::FAILURE, unknown.to_string());
+fn named(type_name: &str, error: &dyn fmt::Display, chain: &[&(dyn StdError + 'static)]) -> Failure {
+    let mut failure = Failure::new(type_name, error.to_string());
     let others = chain.iter().map(|cause| stored(cause.to_string()));
     failure.sources = others.filter(|text| *text != failure.message).collect();
     failure

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{SaveError, Scrapbook};
 use crate::codec::EncodeError;
 use crate::error::{BoxError, Named};
-use crate::guard::{AtLeastOnce, AtMostOnce, Guarded, UnknownOutcome};
+use crate::guard::{AtLeastOnce, AtMostOnce, GIVEN_UP, Guarded, UnknownOutcome};
 use crate::id::IdError;
 use crate::version::ScrapbookState;
 
@@ -214,6 +214,10 @@ pub enum GuardError {
 }
 
 impl GuardError {
+    /// The type of the stored failure of a function that ends with a call that a person has given up. No retry policy
+    /// tries it again.
+    pub const GIVEN_UP: &'static str = GIVEN_UP;
+
     /// The call failed.
     pub(crate) fn call(guarded: Guarded, error: impl Into<BoxError>) -> Self {
         // Out of its box, so that its text does not stand twice among the causes.

@@ -2,7 +2,7 @@
 
 use resilient::prelude::*;
 use resilient::store::{Edit, Transition, Write, Written};
-use resilient::{Journal, Json, Store};
+use resilient::{Failure, Journal, Json, Store};
 use resilient_tests::{TestStore, on_every_store};
 
 use crate::common::{Probe, builder, fail_as_told, failure, ms, play, quick, refusal, stored};
@@ -54,7 +54,7 @@ impl Say {
             Self::TryOnceMore => assert_eq!((ended.expect("it is made again"), calls), (Parcel::of(2), 2)),
             Self::GiveUp => {
                 let text = format!("`{}` was given up by a person; its call is not made", form.name());
-                assert_eq!((failure(ended).message, calls), (text, 1));
+                assert_eq!((failure(ended), calls), (Failure::new("given up", text), 1));
             }
         }
     }
