@@ -39,7 +39,16 @@ pub(crate) struct Waiting {
 struct Group {
     look_at: Instant,
     interval: Duration,
-    waiters: Vec<(Until, oneshot::Sender<Found>)>,
+    waiters: Vec<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    until: Until,
+    found: oneshot::Sender<Found>,
+    /// Whether it was there when the instance was last asked for. The answer may be older than one that was not: it tells
+    /// nothing to a caller who has stored something since.
+    is_asked: bool,
 }
 
 impl Waiting {
@@ -61,7 +70,7 @@ impl Waiting {
             waiters.entry(id).or_insert_with(|| Group { look_at: now, interval, waiters: Vec::new() });
         group.look_at = now;
         group.interval = interval;
-        group.waiters.push((until, found));
+        group.waiters.push(Waiter { until, found, is_asked: false });
         drop(waiters);
         self.changed.notify_one();
         receiver
@@ -111,12 +120,13 @@ impl Waiting {
         let now = Instant::now();
         let mut waiters = self.lock();
         waiters.retain(|_, group| {
-            group.waiters.retain(|(_, found)| !found.is_closed());
+            group.waiters.retain(|waiter| !waiter.found.is_closed());
             !group.waiters.is_empty()
         });
         let due = waiters.iter_mut().filter(|(_, group)| group.look_at <= now);
         due.map(|(id, group)| {
             group.look_at = now + group.interval;
+            group.waiters.iter_mut().for_each(|waiter| waiter.is_asked = true);
             group.interval = (group.interval * 5 / 4).min(interval * Self::SLOWEST);
             id.clone()
         })
@@ -124,26 +134,27 @@ impl Waiting {
     }
 
     fn gone(&self, id: &FunctionId) {
-        if let Some(group) = self.lock().remove(id) {
-            for (_, found) in group.waiters {
-                let _ = found.send(None);
-            }
+        for waiter in self.take(id, |_| true) {
+            let _ = waiter.found.send(None);
         }
     }
 
     fn answer(&self, id: &FunctionId, answer: &Answer) {
+        for waiter in self.take(id, |until| until.satisfied_by(answer)) {
+            let _ = waiter.found.send(Some(answer.clone()));
+        }
+    }
+
+    /// The waiters that were asked for, and that this is an answer to.
+    fn take(&self, id: &FunctionId, is_for: impl Fn(Until) -> bool) -> Vec<Waiter> {
         let mut waiters = self.lock();
-        let Some(group) = waiters.get_mut(id) else { return };
+        let Some(group) = waiters.get_mut(id) else { return Vec::new() };
         let all = std::mem::take(&mut group.waiters);
-        let (satisfied, rest): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(until, _)| until.satisfied_by(answer));
+        let (found, rest) = all.into_iter().partition(|waiter| waiter.is_asked && is_for(waiter.until));
         group.waiters = rest;
         if group.waiters.is_empty() {
             waiters.remove(id);
         }
-        drop(waiters);
-        for (_, found) in satisfied {
-            let _ = found.send(Some(answer.clone()));
-        }
+        found
     }
 }

@@ -133,7 +133,9 @@ impl Context {
     ) -> Result<(), SaveError> {
         let mut before = None;
         let set = |journal: &mut Journal| before = guards(journal).insert(name.to_owned(), value);
-        let stored = self.notes.store(set).await;
+        let stored = self.notes.store_call(self.number, set).await;
+        // Another try of the body knows the call by now, or the outcome is stored without it.
+        let Some(stored) = stored else { return Err(SaveError::LostOwnership { id: self.id.clone() }) };
         if stored.is_err() {
             self.notes.note(|journal| {
                 match before {

@@ -165,6 +165,11 @@ impl Inbox {
         if let Some(message) = going_on.look() {
             return Ok(Some(message));
         }
+        if going_on.waits_for_newer_code() {
+            // What has come in time only newer code reads: it decides, and until then nothing is due.
+            going_on.change(|wait| wait.deadline = None);
+            return Err(self.waits.suspend());
+        }
         self.waits.expire(name).await?;
         going_on.end();
         Ok(None)

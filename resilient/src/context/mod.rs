@@ -43,6 +43,8 @@ pub struct Context {
     shutdown: watch::Receiver<bool>,
     notes: Arc<Notes>,
     waits: Arc<Waits>,
+    /// Which try of the body it was given to.
+    number: u64,
 }
 
 impl Context {
@@ -51,7 +53,7 @@ impl Context {
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
         let notes = Arc::<Notes>::default();
         let waits = Waits::new(Arc::clone(&notes), Log::read_through(), None);
-        Self { id, attempt, resumed: false, shutdown, notes, waits: Arc::new(waits) }
+        Self { id, attempt, resumed: false, shutdown, notes, waits: Arc::new(waits), number: 0 }
     }
 
     /// For the runtime: the journal of the run, and where its messages come from.
@@ -60,10 +62,10 @@ impl Context {
         Self { notes, waits: Arc::new(waits), ..self }
     }
 
-    /// For the runtime: the body begins from its top.
-    pub(crate) fn begin(&self) {
-        self.notes.begin();
+    /// For the runtime: the context for a body that begins from its top. Those of earlier tries note no calls any more.
+    pub(crate) fn begin(&self) -> Self {
         self.waits.begin();
+        Self { number: self.notes.begin(), ..self.clone() }
     }
 
     /// For the runtime: what the run waits for when it ends as suspended, and began with so many messages.

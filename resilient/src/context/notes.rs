@@ -4,7 +4,11 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::journal::Journal;
+use crate::outcome::storable;
 use crate::scrapbook::{Progress, SaveError, Saver};
+
+/// The most bytes of a reason: every store keeps so many, and more tells nobody more.
+const MAX_REASON: usize = 4 * 1024;
 
 /// The journal of one run, shared by the clones of its context.
 #[derive(Debug, Default)]
@@ -18,8 +22,15 @@ pub(crate) struct Notes {
 #[derive(Debug, Default)]
 struct State {
     journal: Journal,
+    /// The journal as it was stored last; what a crash leaves, in a unit test.
+    stored: Journal,
     /// Whether the journal was changed since it was stored.
     is_changed: bool,
+    /// Whether a store has failed.
+    has_failed: bool,
+    /// Which try of the body may note calls. A task that an earlier one has left behind may not: what it notes would meet
+    /// what the try that goes on knows, and a call would be made twice.
+    current: u64,
     /// Why the instance waits, for people.
     reason: Option<String>,
     /// The names that this run has used, each with its kind.
@@ -44,7 +55,7 @@ impl Drop for Unanswered<'_> {
 impl Notes {
     /// With what is stored; without a saver nothing is, as in a unit test.
     pub(crate) fn new(journal: Journal, saver: Option<Arc<dyn Saver>>) -> Self {
-        let state = State { journal, ..State::default() };
+        let state = State { stored: journal.clone(), journal, ..State::default() };
         Self { state: Mutex::new(state), storing: tokio::sync::Mutex::default(), saver }
     }
 
@@ -52,16 +63,24 @@ impl Notes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The body begins from its top.
-    pub(crate) fn begin(&self) {
+    /// The body begins from its top; answers the number of this try.
+    pub(crate) fn begin(&self) -> u64 {
         let mut state = self.lock();
         state.used.clear();
         state.reason = None;
+        state.current += 1;
+        state.current
+    }
+
+    /// The body has ended: no call is noted from now on, so that the outcome has all that ever were.
+    pub(crate) async fn close(&self) {
+        let _storing = self.storing.lock().await;
+        self.lock().current = u64::MAX;
     }
 
     /// Says why the instance waits, for people.
     pub(crate) fn set_reason(&self, reason: String) {
-        self.lock().reason = Some(reason);
+        self.lock().reason = Some(storable(reason, MAX_REASON));
     }
 
     /// Why the instance waits, for people.
@@ -96,13 +115,38 @@ impl Notes {
     pub(crate) async fn store(&self, change: impl FnOnce(&mut Journal) + Send) -> Result<(), SaveError> {
         let _storing = self.storing.lock().await;
         self.note(change);
+        self.store_changes().await
+    }
+
+    /// Notes something of a call and stores it, if this try of the body still goes on; `None` when it does not.
+    pub(crate) async fn store_call(
+        &self,
+        number: u64,
+        change: impl FnOnce(&mut Journal) + Send,
+    ) -> Option<Result<(), SaveError>> {
+        let _storing = self.storing.lock().await;
+        if self.lock().current != number {
+            return None;
+        }
+        self.note(change);
+        Some(self.store_changes().await)
+    }
+
+    /// Stores what was noted; the caller holds `storing`.
+    async fn store_changes(&self) -> Result<(), SaveError> {
         let Some(journal) = self.changed() else { return Ok(()) };
         let mut unanswered = Unanswered { notes: self, is_answered: false };
         let saved = match &self.saver {
             Some(saver) => saver.save(Progress { scrapbook: None, journal: Some(journal) }).await,
             None => Ok(()),
         };
-        unanswered.is_answered = true;
+        unanswered.is_answered = saved.is_ok();
+        let mut state = self.lock();
+        state.has_failed |= saved.is_err();
+        if saved.is_ok() {
+            state.stored = state.journal.clone();
+        }
+        drop(state);
         saved
     }
 
@@ -118,8 +162,10 @@ impl Notes {
         Some(state.journal.text().unwrap_or_else(|| "{}".to_owned()))
     }
 
-    /// What the next run would find, in a unit test.
+    /// What the next run would find, in a unit test: after a store that failed, what was stored before.
     pub(crate) fn next_run(&self, saver: Option<Arc<dyn Saver>>) -> Self {
-        Self::new(self.lock().journal.clone(), saver)
+        let state = self.lock();
+        let journal = if state.has_failed { &state.stored } else { &state.journal };
+        Self::new(journal.clone(), saver)
     }
 }

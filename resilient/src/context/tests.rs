@@ -25,6 +25,17 @@ async fn a_dropped_wait_gives_its_name_back_and_its_timer_goes_on() {
     assert!(matches!(again, Err(WaitError::NameTaken { name }) if name == "nap"));
 }
 
+#[tokio::test]
+async fn messages_that_were_removed_by_hand_are_not_waited_for() {
+    let context = Context::test();
+    context.messages().next::<Ratio>().await.unwrap_err();
+    assert_eq!(
+        context.suspension(3).message_count,
+        3,
+        "as many as were counted, and not as many as are there"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_suspension_is_found_in_any_error() {
     #[derive(Debug, thiserror::Error)]

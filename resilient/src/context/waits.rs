@@ -205,8 +205,14 @@ impl Waits {
         let look_again = now.filter(|_| state.has_newer).map(|now| now.saturating_add(FOR_NEWER_CODE));
         let due = earliest(state.due, look_again);
         let rest = due.zip(now).map(|(due, now)| due.saturating_since(now));
+        let message_count = match state.seen.or(state.given_up) {
+            Some(seen) if seen < self.log.position() => seen,
+            // The log was read after the count: what is not in it was removed by hand, and would be waited for for ever.
+            Some(seen) => seen.max(message_count),
+            None => state.handed_out.max(message_count),
+        };
         Suspension {
-            message_count: state.seen.or(state.given_up).unwrap_or(state.handed_out.max(message_count)),
+            message_count,
             due: due.map(Due::At).or(state.has_newer.then_some(Due::After(FOR_NEWER_CODE))),
             rest: rest.or(state.has_newer.then_some(FOR_NEWER_CODE)),
             reason: reason(&state.suspended),
@@ -265,6 +271,11 @@ impl GoingOn<'_> {
     /// It has got what it waits for, or its time is over.
     pub(super) fn end(&mut self) {
         self.is_over = true;
+    }
+
+    /// Whether a message of this kind is there that only newer code reads.
+    pub(super) fn waits_for_newer_code(&self) -> bool {
+        self.waits.lock().going_on.get(&self.id).is_some_and(|wait| wait.newer.is_some())
     }
 
     /// From now on, what arrives is added to the log, unless waits do not stay in memory anyway.

@@ -96,7 +96,7 @@ impl Body {
 
     /// The context of the body that begins now: what middleware repeats is no first run.
     fn next_context(&self) -> Context {
-        let context = self.context.clone();
+        let context = self.context.begin();
         if self.begun.swap(true, Ordering::Relaxed) { context.after_other_runs(true) } else { context }
     }
 }
@@ -104,7 +104,7 @@ impl Body {
 #[async_trait]
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
-        self.context.begin();
+        let context = self.next_context();
         if let Some(left) = self.lock_left().take() {
             // It is what counts from here on, until the next save: the body may panic or be dropped.
             self.saver.keep(left);
@@ -114,7 +114,7 @@ impl Innermost for Body {
             param: self.param.clone(),
             scrapbook: self.saver.latest(),
             saver: Some(Arc::clone(&self.saver) as _),
-            context: self.next_context(),
+            context,
             dependencies: Arc::clone(&self.dependencies),
         };
         let finished = caught((self.registration.run)(env)).await.unwrap_or_else(|payload| Finished {

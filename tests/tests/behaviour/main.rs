@@ -30,6 +30,7 @@
 //! - `reasons`: why an instance is not running, in words, and what no live replica can run.
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
+//! - `overlaps`: tasks left behind, callers during a query, old code beside a message of newer code.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -51,6 +52,7 @@ mod messages;
 mod metrics;
 mod middleware;
 mod outcomes;
+mod overlaps;
 mod panel_messages;
 mod postpone;
 mod raw_panel;
