@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use resilient::store::After;
-use resilient::{Status, Store};
+use resilient::{Epoch, Status, Store};
 
 use crate::console::say;
 use crate::flow::Form;
@@ -34,7 +34,8 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
         ]);
     }
     say(&table);
-    say(format_args!("{} orders", orders.len()));
+    let noun = if orders.len() == 1 { "order" } else { "orders" };
+    say(format_args!("{} {noun}", orders.len()));
     Ok(())
 }
 
@@ -73,7 +74,7 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
     };
     fact("status", &row.status);
     fact("runs begun", &row.attempts);
-    fact("epoch", &row.epoch.as_i64());
+    fact("epoch", &epoch(row.epoch));
     fact("created", &when(row.created_at));
     fact("updated", &when(row.updated_at));
     if let Some(due) = row.due_at {
@@ -97,6 +98,14 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
         fact(if depth == 0 { "failure" } else { "because" }, &text);
     }
     table
+}
+
+/// The number that guards every write, and what it is good for.
+fn epoch(epoch: Epoch) -> String {
+    format!(
+        "{}; one more with each takeover, outcome and repair, so that an older run writes nothing",
+        epoch.as_i64()
+    )
 }
 
 /// What the services have answered.
