@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::report::{read_ledger, repair_hint};
 use crate::services::ledger;
 use crate::stored::{self, StoredOrder};
-use crate::tables::{money, table, when};
+use crate::tables::{counted, money, table, when};
 
 /// An order gets a handful.
 const MOST_MESSAGES: u32 = 100;
@@ -34,8 +34,7 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
         ]);
     }
     say(&table);
-    let noun = if orders.len() == 1 { "order" } else { "orders" };
-    say(format_args!("{} {noun}", orders.len()));
+    say(counted(orders.len()));
     Ok(())
 }
 
@@ -103,7 +102,7 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
 /// The number that guards every write, and what it is good for.
 fn epoch(epoch: Epoch) -> String {
     format!(
-        "{}; one more with each takeover, outcome and repair, so that an older run writes nothing",
+        "{}; one more each time it is taken up, put away, ended or edited; an older run writes nothing",
         epoch.as_i64()
     )
 }
