@@ -11,12 +11,12 @@ use crate::place::quoted;
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo run --release -- --crash-after 50      abort hard in the middle
-  cargo run --release                          finish what the crash left
-  cargo run --release -- list --status failed  what waits for a person
-  cargo run --release -- repair MK-0042 --shipped
-  cargo run --release -- --messages            commands and messages instead of calls
-  cargo run --release -- --store postgres://user@127.0.0.1/shop";
+  cargo run -- --crash-after 50          abort hard in the middle
+  cargo run                              finish what the crash left
+  cargo run -- list --status failed      what waits for a person
+  cargo run -- repair MK-0042 --shipped  decide about one; the list or the end of a run says which there are
+  cargo run -- --messages                commands and messages instead of calls
+  cargo run -- --store postgres://user@127.0.0.1/shop";
 
 /// Processes orders that survive any crash: reserve the money, ship at most once, capture, confirm by email
 ///

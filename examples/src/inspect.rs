@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use resilient::store::After;
-use resilient::{Status, Store};
+use resilient::{Epoch, Status, Store};
 
 use crate::console::say;
 use crate::flow::Form;
@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::report::{read_ledger, repair_hint};
 use crate::services::ledger;
 use crate::stored::{self, StoredOrder};
-use crate::tables::{money, table, when};
+use crate::tables::{counted, money, table, when};
 
 /// An order gets a handful.
 const MOST_MESSAGES: u32 = 100;
@@ -34,7 +34,7 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
         ]);
     }
     say(&table);
-    say(format_args!("{} orders", orders.len()));
+    say(counted(orders.len()));
     Ok(())
 }
 
@@ -73,7 +73,7 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
     };
     fact("status", &row.status);
     fact("runs begun", &row.attempts);
-    fact("epoch", &row.epoch.as_i64());
+    fact("epoch", &epoch(row.epoch));
     fact("created", &when(row.created_at));
     fact("updated", &when(row.updated_at));
     if let Some(due) = row.due_at {
@@ -97,6 +97,14 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
         fact(if depth == 0 { "failure" } else { "because" }, &text);
     }
     table
+}
+
+/// The number that guards every write, and what it is good for.
+fn epoch(epoch: Epoch) -> String {
+    format!(
+        "{}; one more each time it is taken up, put away, ended or edited; an older run writes nothing",
+        epoch.as_i64()
+    )
 }
 
 /// What the services have answered.

@@ -12,7 +12,7 @@ use crate::console::{remark, say};
 use crate::place::{Place, quoted};
 use crate::services::ledger::{Books, Tally};
 use crate::stored::{self, StoredOrder};
-use crate::tables::table;
+use crate::tables::{counted, table};
 
 /// More failed orders than this are not told one by one.
 const MOST_SHOWN: usize = 20;
@@ -40,7 +40,9 @@ pub(crate) async fn report(place: &Place, store: &dyn Store, run: &Run<'_>) -> a
     say_failed(place, &stored, &after);
     if figures.postponed > 0 {
         let command = place.command(&run.args.same_orders());
-        say(format_args!("\n{} orders are not completed; go on with: {command}", figures.postponed));
+        let are = if figures.postponed == 1 { "is" } else { "are" };
+        let orders = counted(figures.postponed);
+        say(format_args!("\n{orders} {are} not completed; go on with: {command}"));
     }
     if broken.is_empty() {
         say(format_args!(
@@ -84,6 +86,7 @@ fn summary(figures: &Figures, ours: &Ours) -> comfy_table::Table {
 fn unknown(ours: &Ours, figures: &Figures) -> String {
     match usize::try_from(figures.shipped).unwrap_or(usize::MAX).saturating_sub(ours.shipped) {
         0 => String::new(),
+        1 => " 1 shipped without an answer to us, and waits for a person.".to_owned(),
         orders => format!(" {orders} shipped without an answer to us, and wait for a person."),
     }
 }

@@ -21,6 +21,7 @@ use crate::progress::Progress;
 use crate::report::{self, Run, read_ledger};
 use crate::services::client::HttpServices;
 use crate::services::process::ServicesProcess;
+use crate::tables::counted;
 use crate::{runtime, stored};
 
 /// How many orders are handed over at once: the store writes them in groups.
@@ -71,7 +72,7 @@ async fn shut_down(runtime: &Runtime, worked: &anyhow::Result<Ended>) -> anyhow:
         stopped = runtime.shutdown() => match stopped?.handed_over {
             0 => Ok(()),
             orders => {
-                remark(format_args!("{orders} orders did not end in time and were handed over"));
+                remark(format_args!("handed over what did not end in time: {}", counted(orders)));
                 Ok(())
             }
         },
@@ -146,9 +147,9 @@ fn inventory(done: &[Order], open: &[Order], known: &HashMap<String, Known>) -> 
     let failed = done.iter().filter(|order| is_failed(&order.id)).count();
     let begun = open.iter().filter(|order| known.contains_key(&order.id)).count();
     format!(
-        "{} orders: {} already finished by earlier runs ({failed} of them failed, for a person), \
+        "{}: {} already finished by earlier runs ({failed} of them failed, for a person), \
          {begun} scheduled by them and not finished, {} new",
-        done.len() + open.len(),
+        counted(done.len() + open.len()),
         done.len(),
         open.len() - begun,
     )
@@ -185,7 +186,8 @@ async fn completion(runtime: &Runtime, form: Form, id: &str) -> bool {
 fn crash(progress: Progress) -> ! {
     let completed = progress.completed();
     drop(progress);
-    remark(format_args!("crashing hard after {completed} orders, as asked; run again to finish the rest"));
+    let completed = counted(completed);
+    remark(format_args!("crashing hard after {completed}, as asked; run again to finish the rest"));
     process::abort()
 }
 

@@ -23,6 +23,11 @@ pub(crate) fn money(cents: u64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 
+/// So many orders, in words.
+pub(crate) fn counted(orders: usize) -> String {
+    if orders == 1 { "1 order".to_owned() } else { format!("{orders} orders") }
+}
+
 /// `3 s ago`, or `in 3 s`.
 pub(crate) fn when(time: Timestamp) -> String {
     match SystemTime::from(time).duration_since(SystemTime::now()) {

@@ -75,6 +75,10 @@
 //! - **Progress**: [`Scrapbook`](struct@Scrapbook), with versions: [`Versioned`] and `#[derive(Scrapbook)]`.
 //! - **Calls that must not happen twice**: [`AtMostOnce`] and [`AtLeastOnce`] fields with
 //!   [`Scrapbook::at_most_once`]; [`Context::once`] without a field.
+//! - **Messages**: typed input from any process with [`Runtime::send`], stored once for each key of
+//!   [`Outgoing::with_key`]; a function waits for it with [`Context::messages`].
+//! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
+//!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`], and why something waits with
 //!   [`Runtime::reason`].
@@ -97,10 +101,12 @@
 //! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
-//! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
 //! | after the outcome is stored | result or failure | every later `invoke` returns it |
-//! | while it is postponed | when it becomes due | any replica runs it then |
+//! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
+//! | while it is postponed or sleeps | when it becomes due | any replica runs it then |
+//! | while it waits for a message | its deadline, if it has one | the message, or the deadline, has any replica run it |
+//! | while a message is sent | the message or nothing | the sender got no answer; sending again with the same key stores it once |
 //! | again and again in the same body | the count of lost owners | with the sixth in a row it fails as a `crash loop`, for a person |
 //!
 //! Every write of a run names its *epoch*, and every takeover, transition and edit moves the epoch: a run that lost its
@@ -216,9 +222,9 @@ pub use self::version::{
 /// What user code imports.
 pub mod prelude {
     pub use crate::{
-        AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, InMemoryStore, InvokeError, Message,
-        Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings, Status,
-        Suspend, Versioned, resilient_fn,
+        AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, GuardError, InMemoryStore, InvokeError,
+        Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings,
+        Status, Suspend, Versioned, resilient_fn,
     };
 }
 

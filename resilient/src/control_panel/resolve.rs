@@ -39,6 +39,42 @@ impl<'a, T> UnknownField<'a, T> {
 
     /// Nobody will know, or it does not matter any more: every later run gets
     /// [`GuardError::GivenUp`](crate::GuardError::GivenUp), and none makes the call.
+    ///
+    /// A body that only says `?` fails with it. The type of that failure is `given up`
+    /// ([`GuardError::GIVEN_UP`](crate::GuardError::GIVEN_UP)), and no retry policy tries it again. A body that can go on
+    /// without the call matches on it:
+    ///
+    /// ```
+    /// # use std::io;
+    /// use resilient::prelude::*;
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize, Scrapbook)]
+    /// # struct Order { shipping: AtMostOnce<String> }
+    /// # async fn ship() -> io::Result<String> { Err(io::Error::other("the line is dead")) }
+    ///
+    /// #[resilient_fn(type_id = "ShippedOrGivenUp")]
+    /// async fn process(_: (), scrapbook: &mut Scrapbook<Order>) -> resilient::Result<Option<String>> {
+    ///     match scrapbook.at_most_once(|s| &mut s.shipping, ship).await {
+    ///         Ok(parcel) => Ok(Some(parcel)),
+    ///         Err(GuardError::GivenUp { .. }) => Ok(None), // a person has decided so
+    ///         Err(error) => Err(error)?,
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::builder(InMemoryStore::new()).discover().start().await?;
+    /// # process::invoke(&runtime, "MK-4321", ()).await.unwrap_err();
+    /// let mut panel = process::control_panel(&runtime, "MK-4321").await?;
+    /// panel.resolve(|s| &mut s.shipping)?.give_up();
+    /// assert_eq!(panel.reinvoke().await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It is no unknown outcome any more, so there is nothing to resolve. An instance that failed with it goes on after
+    /// an edit of the field, `panel.scrapbook_mut().shipping = AtMostOnce::NotStarted` for one more call, or is ended
+    /// with a result by [`succeed`](crate::ControlPanel::succeed).
     pub fn give_up(self) {
         self.becomes(AtMostOnce::GivenUp);
     }
@@ -88,17 +124,25 @@ impl<'a> UnknownCall<'a> {
 
     /// Nobody will know, or it does not matter any more: every later run gets
     /// [`GuardError::GivenUp`](crate::GuardError::GivenUp), and none makes the call.
+    ///
+    /// What a body does with it is shown at [`UnknownField::give_up`]. To go back, take the name out of the notes, with
+    /// `journal.once.remove("ship")` and [`RawControlPanel::set_journal`](crate::RawControlPanel::set_journal), or end
+    /// the instance with a result by [`succeed`](crate::ControlPanel::succeed).
     pub fn give_up(self) {
         self.journal.once.insert(self.name, AtMostOnce::GivenUp);
     }
 }
+
+/// What is known of a call that was given up, and how to go back.
+const GIVEN_UP: &str = "it was given up already; for one more call set it back to `AtMostOnce::NotStarted`, \
+                        or end the instance with `succeed`";
 
 /// Why a guard has nothing to be resolved, if that is so.
 pub(super) fn settled<T>(guard: Option<&AtMostOnce<T>>) -> Option<&'static str> {
     match guard {
         Some(AtMostOnce::Started) => None,
         Some(AtMostOnce::Done(_)) => Some("its call has happened, and its result is stored"),
-        Some(AtMostOnce::GivenUp) => Some("it was given up already"),
+        Some(AtMostOnce::GivenUp) => Some(GIVEN_UP),
         Some(AtMostOnce::NotStarted) | None => Some("no call of it was begun"),
     }
 }

@@ -20,7 +20,8 @@ const MAX_SOURCES: usize = 32;
 /// The stored form of an error: its type, its text, and the texts of what caused it.
 ///
 /// It is for people. The Rust error itself is not stored, and a program should not match on `type_name`: another
-/// compiler may write it in another way.
+/// compiler may write it in another way. Only the names that this crate gives are fixed: `panic`,
+/// [`UnknownOutcome::FAILURE`] and [`GuardError::GIVEN_UP`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
@@ -92,11 +93,11 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
 }
 
 /// What can stand in the `Err` of a resilient function: every `std::error::Error`, `resilient::Error`,
-/// `anyhow::Error`, boxed errors, `String` and `&str`.
+/// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, `String` and `&str`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a resilient function",
     label = "not convertible into a stored failure",
-    note = "implement `std::error::Error` for `{Self}`, for example with thiserror, or return `resilient::Result<T>`"
+    note = "implement `std::error::Error` for `{Self}`, for example with thiserror, or return `resilient::Result<T>`; a box must be `Box<dyn Error + Send + Sync>`"
 )]
 pub trait IntoFailure: Send + 'static {
     /// The outcome this error means: a [`Postpone`] or a [`Suspend`] among its causes is one, all else is a failure.

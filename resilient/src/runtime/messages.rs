@@ -11,13 +11,42 @@ use crate::registry::ResilientFn;
 impl Runtime {
     /// Stores a message for an instance, and wakes it when it waits for one; it returns when the message is stored.
     ///
-    /// The function need not be registered here. With a key an instance stores the message once, however often it is
-    /// sent: [`Outgoing::with_key`].
+    /// With a key an instance stores the message once, however often it is sent: [`Outgoing::with_key`].
+    ///
+    /// It makes due whatever is suspended, also an instance that only sleeps: its run begins again from the top, and goes
+    /// back to sleep until the same time. What is postponed stays so until it is due.
+    ///
+    /// The function need not be registered here. So a process that only sends, waits for results or repairs is started
+    /// without [`discover`](crate::Builder::discover), and takes no work:
+    ///
+    /// ```
+    /// # use resilient::prelude::*;
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize, Message)]
+    /// struct Paid(u32);
+    ///
+    /// #[resilient_fn(type_id = "Paid")]
+    /// async fn payment(_: (), context: &Context) -> resilient::Result<u32> {
+    ///     Ok(context.messages().next::<Paid>().await?.0)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = InMemoryStore::new();
+    /// # let worker = Runtime::builder(store.clone()).discover().start().await?;
+    /// # payment::schedule(&worker, "MK-4321", ()).await?;
+    /// let runtime = Runtime::builder(store).take_no_work().start().await?;
+    /// payment::send(&runtime, "MK-4321", Outgoing::from(Paid(7)).with_key("bank-17")).await?;
+    /// assert_eq!(payment::completion(&runtime, "MK-4321").await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`InvokeError::NotFound`] before the instance is started, [`InvokeError::Completed`] when it has succeeded; one
-    /// that has failed keeps the message until a person lets it run again. [`InvokeError::Store`] means that the store
+    /// [`InvokeError::NotFound`] before the instance is started, [`InvokeError::Completed`] when it has succeeded, unless
+    /// it has stored a message with this key before; one that has failed keeps the message until a person lets it run
+    /// again. [`InvokeError::Store`] means that the store
     /// is away: whether the message was stored is unknown, and sending it again is safe when it has a key. Bad input
     /// is refused before the store is touched.
     ///

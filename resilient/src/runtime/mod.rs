@@ -111,6 +111,11 @@ impl Runtime {
     ///
     /// The instance is stored before the body begins. It costs two statements when nothing else goes on.
     ///
+    /// It waits for one run. When that run is put away, by a retry, a longer sleep or a longer wait for a message, it
+    /// answers [`Postponed`](InvokeError::Postponed) or [`Suspended`](InvokeError::Suspended), and the instance goes on
+    /// without its caller. [`schedule`](Self::schedule) and then [`completion`](Self::completion) wait through that, and
+    /// so does `completion` after such an answer.
+    ///
     /// # Errors
     ///
     /// [`InvokeError::Failed`], [`Postponed`](InvokeError::Postponed) and [`Suspended`](InvokeError::Suspended) are
@@ -186,7 +191,7 @@ impl Runtime {
         calls::schedule(self.engine(), self.instance::<F>(id, param)?, due).await
     }
 
-    /// Waits for the result of an instance, through postponements, wherever it runs.
+    /// Waits for the result of an instance, through retries, sleeps and waits for messages, wherever it runs.
     ///
     /// # Errors
     ///

@@ -59,9 +59,29 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// # Ok::<(), resilient::Error>(())
     /// ```
     ///
+    /// The scrapbook is borrowed until the end of the call, so copy what the call needs of it first. And a call that is a
+    /// block names the type of its error, which nothing else tells:
+    ///
+    /// ```
+    /// use std::io;
+    /// # use resilient::prelude::*;
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize, Scrapbook)]
+    /// # struct Order { address: String, shipping: AtMostOnce<String> }
+    ///
+    /// # #[resilient_fn(type_id = "ShipToAddress", register = false)]
+    /// # async fn process(_: (), scrapbook: &mut Scrapbook<Order>) -> resilient::Result<String> {
+    /// let address = scrapbook.address.clone();
+    /// let call = || async move { Ok::<_, io::Error>(format!("parcel to {address}")) };
+    /// let parcel = scrapbook.at_most_once(|s| &mut s.shipping, call).await?;
+    /// # Ok(parcel)
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// Leave the function with `?`.
+    /// Leave the function with `?`, or match on [`GuardError::GivenUp`] and go on without the call:
+    /// [`UnknownField::give_up`](crate::UnknownField::give_up) shows how.
     /// - [`GuardError::Unknown`], [`GuardError::GivenUp`]: what an earlier run or a person has left in the field.
     /// - [`GuardError::Call`]: the call failed, so that its outcome is unknown from now on.
     /// - [`GuardError::Save`]: the field could not be saved. It then says again what is stored: when it is the marker

@@ -174,7 +174,9 @@ on_every_store! {
             panel.reload().await.expect("it is there");
             Say::GiveUp.to(&mut panel, form).expect("it is unknown");
             let refused = refusal(Say::Done.to(&mut panel, form));
-            assert_eq!(refused, nothing(form.name(), &id, "it was given up already"));
+            let given_up = "it was given up already; for one more call set it back to `AtMostOnce::NotStarted`, \
+                            or end the instance with `succeed`";
+            assert_eq!(refused, nothing(form.name(), &id, given_up));
             panel.reload().await.expect("it is there");
             Say::Done.to(&mut panel, form).expect("it is unknown");
             let refused = refusal(Say::TryOnceMore.to(&mut panel, form));
