@@ -69,6 +69,8 @@ async fn a_run_that_gave_up_waits_suspends_with_what_they_have_seen() {
     inbox.next::<Ratio>().await.unwrap();
     assert_eq!(context.suspension(0).message_count, 1);
     assert_eq!(inbox.try_next::<Ratio>().await.unwrap(), None);
+    // One more arrives that no wait has looked at.
+    context.waits.log.send(Ratio(1.5).into());
     let suspension = context.suspension(7);
     assert_eq!((suspension.message_count, suspension.reason.as_str()), (1, "waits for a message"));
 }
