@@ -130,6 +130,7 @@ mod tests {
             epoch: Epoch::ZERO,
             owner: None,
             attempts: 1,
+            cancel_requested: false,
             crashes: 0,
             due_at: None,
             version: 1,

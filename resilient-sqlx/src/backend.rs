@@ -318,6 +318,14 @@ macro_rules! implement_store {
                 self.settle("the release of what dead replicas ran", self.release()).await
             }
 
+            async fn expire(
+                &self,
+                _expiries: &[resilient::store::Expiry],
+                _limit: u32,
+            ) -> Result<u64, resilient::StoreError> {
+                Ok(0)
+            }
+
             async fn replicas(&self) -> Result<Vec<resilient::LiveReplica>, resilient::StoreError> {
                 self.settle("a read of the replicas", self.live()).await
             }

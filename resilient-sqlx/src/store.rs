@@ -31,6 +31,8 @@ impl<'a> Plan<'a> {
                 // Without messages there is nothing to write, and a read tells whether there is such an instance.
                 Write::Append(append) if append.messages.is_empty() => {}
                 Write::Append(append) => plan.appends.push(append),
+                // The statement comes with the column.
+                Write::Cancel(_) => {}
                 Write::Edit(edit) => plan.edits.push(edit),
                 Write::Delete(delete) => plan.deletes.push(delete),
             }
@@ -155,8 +157,10 @@ impl Found {
             {
                 Written::LostOwnership
             }
-            (Write::Append(_), Some(_)) => Written::Done,
-            (Write::Append(_) | Write::Edit(_) | Write::Delete(_), None) => Written::NotFound,
+            (Write::Append(_) | Write::Cancel(_), Some(_)) => Written::Done,
+            (Write::Append(_) | Write::Cancel(_) | Write::Edit(_) | Write::Delete(_), None) => {
+                Written::NotFound
+            }
             (Write::Edit(_) | Write::Delete(_), Some(_)) => Written::Changed,
         }
     }
@@ -167,7 +171,7 @@ fn is_lost(write: &Write) -> bool {
     match write {
         Write::Save(_) => true,
         Write::Finish(finish) => !matches!(finish.ending, Ending::Suspended { .. }),
-        Write::Create(_) | Write::Append(_) | Write::Edit(_) | Write::Delete(_) => false,
+        Write::Create(_) | Write::Append(_) | Write::Cancel(_) | Write::Edit(_) | Write::Delete(_) => false,
     }
 }
 

@@ -4,6 +4,7 @@
 //! over another connection, so the lease is held, and without a limit neither the writer nor the loops would ever move
 //! again.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::id::{FunctionId, ReplicaId};
 use crate::record::{LiveReplica, StoredFunction, StoredMessage};
-use crate::store::{After, Claimable, Filter, Lifeline, Store, StoreError, Write, Written};
+use crate::store::{After, Claimable, Expiry, Filter, Lifeline, Store, StoreError, Write, Written};
 
 /// Longer than a server that is there takes for anything: its own limits are shorter.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -44,6 +45,14 @@ impl Store for Limited {
         limited(self.0.write(batch)).await
     }
 
+    async fn write_in(
+        &self,
+        transaction: &mut (dyn Any + Send),
+        batch: &[Write],
+    ) -> Result<Vec<Written>, StoreError> {
+        limited(self.0.write_in(transaction, batch)).await
+    }
+
     async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
         limited(self.0.get(ids)).await
     }
@@ -67,6 +76,10 @@ impl Store for Limited {
 
     async fn release_dead(&self) -> Result<u64, StoreError> {
         limited(self.0.release_dead()).await
+    }
+
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        limited(self.0.expire(expiries, limit)).await
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {

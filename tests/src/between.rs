@@ -2,11 +2,12 @@
 //!
 //! One place delegates all calls, so that a store that fails, waits or counts says only what is particular to it.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::store::{After, Claimable, Expiry, Lifeline, Write, Written};
 use resilient::{
     Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
 };
@@ -58,6 +59,15 @@ impl<P: Passage> Store for Between<P> {
         self.passage.call(Call::Write, self.inner.write(batch)).await
     }
 
+    async fn write_in(
+        &self,
+        transaction: &mut (dyn Any + Send),
+        batch: &[Write],
+    ) -> Result<Vec<Written>, StoreError> {
+        self.passage.sees(batch);
+        self.passage.call(Call::WriteIn, self.inner.write_in(transaction, batch)).await
+    }
+
     async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
         self.passage.call(Call::Get, self.inner.get(ids)).await
     }
@@ -81,6 +91,10 @@ impl<P: Passage> Store for Between<P> {
 
     async fn release_dead(&self) -> Result<u64, StoreError> {
         self.passage.call(Call::ReleaseDead, self.inner.release_dead()).await
+    }
+
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        self.passage.call(Call::Expire, self.inner.expire(expiries, limit)).await
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {

@@ -75,7 +75,7 @@ impl Client {
         let id = self.id.as_str();
         let asked = match self.random.below(4) {
             0 => order::schedule(runtime, id, self.job).await.err(),
-            1 => order::schedule_in(runtime, id, self.job, self.random.millis(1, 3_000)).await.err(),
+            1 => order::schedule_after(runtime, id, self.job, self.random.millis(1, 3_000)).await.err(),
             _ => match order::invoke(runtime, id, self.job).await {
                 Ok(receipt) => return Some(receipt),
                 Err(InvokeError::Postponed { .. }) => None,

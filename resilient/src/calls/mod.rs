@@ -160,9 +160,9 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// The write that stores them, with what becomes of the instance.
-    pub(crate) fn edit(self, id: &FunctionId, epoch: Epoch, transition: Transition) -> Edit {
+    pub(crate) fn edit(self, row: &StoredFunction, transition: Transition) -> Edit {
         let Self { param, scrapbook, journal, messages } = self;
-        Edit { id: id.clone(), epoch, param, scrapbook, journal, messages, transition }
+        Edit { param, scrapbook, journal, messages, ..Edit::of(row, transition) }
     }
 }
 
@@ -198,7 +198,7 @@ async fn claim_and_run(
     let owner = owner_of(&engine, registration, &ticket).await?;
     let journal = changes.journal.or_else(|| Journal::begun_anew(row.journal.as_deref()));
     let changes = Changes { journal, ..changes };
-    let edit = changes.clone().edit(&row.id, row.epoch, Transition::Run(owner));
+    let edit = changes.clone().edit(&row, Transition::Run(owner));
     let asked = Instant::now();
     check_edited(&row.id, &engine.writer.write(Write::Edit(edit)).await?)?;
     // An edit does not show the store's clock, and later the row may show a later time.

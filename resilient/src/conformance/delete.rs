@@ -2,7 +2,7 @@
 
 use super::given::{self, HOUR, append, delete, edit, id, save, text};
 use super::subject::Subject;
-use crate::clock::Due;
+use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::status::Status;
 use crate::store::{Create, Delete, Ending, Filter, Start, Transition, Write, Written};
@@ -39,7 +39,7 @@ pub async fn a_delete_after_an_edit_is_refused(store: &Subject) {
 
 /// "There is no such instance": it never was.
 pub async fn a_delete_of_what_does_not_exist_answers_not_found(store: &Subject) {
-    let nothing = Delete { id: id("a"), epoch: Epoch::ZERO };
+    let nothing = Delete { id: id("a"), epoch: Epoch::ZERO, created_at: Timestamp::from_micros(0) };
     assert_eq!(store.delete(nothing).await, Written::NotFound);
 }
 
@@ -59,7 +59,7 @@ pub async fn a_delete_leaves_look_alikes(store: &Subject) {
         others.push(store.waiting(name, Due::After(HOUR)).await);
     }
     let other_type = FunctionId::new("Invoice", "a");
-    let nothing = Delete { id: other_type, epoch: Epoch::ZERO };
+    let nothing = Delete { id: other_type, ..delete(&row) };
     assert_eq!(store.delete(nothing).await, Written::NotFound);
     assert_eq!(store.delete(delete(&row)).await, Written::Done);
     for other in &others {

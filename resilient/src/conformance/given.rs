@@ -50,6 +50,7 @@ pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction 
         epoch: Epoch::ZERO,
         owner,
         attempts,
+        cancel_requested: false,
         crashes: 0,
         due_at: if owner.is_none() { read.due_at } else { None },
         version: create.version,
@@ -107,20 +108,12 @@ pub(super) fn finish(run: &StoredFunction, ending: Ending) -> Finish {
 
 /// An edit by somebody who has read this row.
 pub(super) fn edit(row: &StoredFunction, transition: Transition) -> Edit {
-    Edit {
-        id: row.id.clone(),
-        epoch: row.epoch,
-        param: None,
-        scrapbook: None,
-        journal: None,
-        messages: None,
-        transition,
-    }
+    Edit::of(row, transition)
 }
 
 /// A delete by somebody who has read this row.
 pub(super) fn delete(row: &StoredFunction) -> Delete {
-    Delete { id: row.id.clone(), epoch: row.epoch }
+    Delete::of(row)
 }
 
 /// One of each ending.

@@ -210,7 +210,7 @@ impl History {
                 Write::Edit(Edit { param, scrapbook, journal, messages, ..edit })
             }
             8..=10 => Write::Append(Append { id, messages: dice.messages(word) }),
-            _ => Write::Delete(Delete { id, epoch: row.epoch }),
+            _ => Write::Delete(Delete::of(row)),
         }
     }
 

@@ -16,6 +16,7 @@ fn row(status: Status) -> StoredFunction {
         epoch: Epoch::ZERO,
         owner: None,
         attempts: 1,
+        cancel_requested: false,
         crashes: 0,
         due_at: None,
         version: 2,

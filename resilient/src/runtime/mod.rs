@@ -173,7 +173,7 @@ impl Runtime {
     /// # Errors
     ///
     /// Those of [`schedule`](Self::schedule), and [`InvokeError::Time`] for more than 1,000 years.
-    pub async fn schedule_in<F: ResilientFn>(
+    pub async fn schedule_after<F: ResilientFn>(
         &self,
         id: impl Into<InstanceId>,
         param: F::Param,

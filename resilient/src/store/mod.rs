@@ -10,15 +10,17 @@
 mod memory;
 mod write;
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use self::memory::InMemoryStore;
 pub use self::write::{
-    Append, Create, Delete, Edit, Ending, Finish, Replace, Save, Start, Transition, Write, Written,
+    Append, Cancel, Create, Delete, Edit, Ending, Finish, Replace, Save, Start, Transition, Write, Written,
 };
 use crate::id::{FunctionId, ReplicaId, TypeId};
 use crate::record::{LiveReplica, Replica, StoredFunction, StoredMessage};
@@ -63,6 +65,30 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError`] when the database is away or broken; what was applied is then unknown, and the caller reads
     /// before it writes again.
     async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError>;
+
+    /// Applies writes in a transaction of the user's own, and answers each of them as [`write`](Self::write) does.
+    ///
+    /// They become durable when that transaction is committed, and are undone with it when it is rolled back. Neither is
+    /// done here. The ids all differ.
+    ///
+    /// `transaction` is what the store's documentation says: for a database, a transaction or a connection of its driver.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], permanent, for a store that has no transactions, as by default, and for a `transaction` of another
+    /// type; else when the database is away or broken. The transaction is then to be rolled back.
+    ///
+    /// # Cancellation
+    ///
+    /// When the future is dropped, the transaction is to be rolled back.
+    async fn write_in(
+        &self,
+        transaction: &mut (dyn Any + Send),
+        batch: &[Write],
+    ) -> Result<Vec<Written>, StoreError> {
+        let _ = (transaction, batch);
+        Err(StoreError::permanent("this store does not write in transactions of its user's"))
+    }
 
     /// Reads instances; the answer has the order and the length of `ids`.
     ///
@@ -115,6 +141,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// [`StoreError`] when the database is away or broken.
     async fn release_dead(&self) -> Result<u64, StoreError>;
+
+    /// Deletes instances that have `Succeeded` long enough ago, with all that belongs to them, at most `limit` of them;
+    /// answers how many.
+    ///
+    /// Only types in `expiries` are touched, of which no two name the same one. An instance that somebody writes at that very
+    /// moment may be left to the next call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database is away or broken.
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError>;
 
     /// The replicas that are alive.
     ///
@@ -173,6 +210,15 @@ pub struct After {
     pub id: FunctionId,
     /// The last position that is known already; 0 for all messages.
     pub position: i64,
+}
+
+/// How long a function type's results are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    /// The function type.
+    pub type_id: TypeId,
+    /// How long after an instance has succeeded it is deleted.
+    pub after: Duration,
 }
 
 /// What a replica can run of one function: the claim's condition, evaluated by the store on columns.
@@ -267,6 +313,13 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
         (**self).write(batch).await
     }
+    async fn write_in(
+        &self,
+        transaction: &mut (dyn Any + Send),
+        batch: &[Write],
+    ) -> Result<Vec<Written>, StoreError> {
+        (**self).write_in(transaction, batch).await
+    }
     async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
         (**self).get(ids).await
     }
@@ -286,6 +339,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     }
     async fn release_dead(&self) -> Result<u64, StoreError> {
         (**self).release_dead().await
+    }
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        (**self).expire(expiries, limit).await
     }
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
         (**self).replicas().await

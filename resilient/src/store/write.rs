@@ -1,6 +1,6 @@
 //! The write operations of a store, and their answers.
 
-use crate::clock::Due;
+use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::payload::Payload;
 use crate::record::{NewMessage, StoredFunction};
@@ -12,10 +12,13 @@ pub enum Write {
     Create(Create),
     /// Progress of a run. Answers `Done` or `LostOwnership`.
     Save(Save),
-    /// The end of a run. Answers `Done`, `LostOwnership` or, for a suspension that a message overtook, `Changed`.
+    /// The end of a run. Answers `Done`, `LostOwnership` or `Changed`: for a suspension that a message overtook, and for
+    /// one or a postponement of what is to be cancelled.
     Finish(Finish),
     /// Messages for an instance. Answers `Done`, `NotFound` or `Completed`.
     Append(Append),
+    /// The wish that an instance ends. Answers `Done`, `NotFound` or, when it has ended already, `Completed`.
+    Cancel(Cancel),
     /// A change by a person or a tool. Answers `Done`, `Changed`, `NotFound` or, for a replica that is not alive, `LostOwnership`.
     Edit(Edit),
     /// The removal of an instance and all that belongs to it. Answers `Done`, `Changed` or `NotFound`.
@@ -30,6 +33,7 @@ impl Write {
             | Self::Save(Save { id, .. })
             | Self::Finish(Finish { id, .. })
             | Self::Append(Append { id, .. })
+            | Self::Cancel(Cancel { id, .. })
             | Self::Edit(Edit { id, .. })
             | Self::Delete(Delete { id, .. }) => id,
         }
@@ -124,9 +128,11 @@ pub enum Ending {
     Succeeded(Payload),
     /// `Failed` with this failure, as JSON text.
     Failed(String),
-    /// `Postponed` until this is due.
+    /// `Postponed` until this is due, unless it is to be [cancelled](Cancel): then nothing changes and the answer is
+    /// `Changed`.
     Postponed(Due),
-    /// `Suspended`, if the stored count of messages is still this one; else nothing changes and the answer is `Changed`.
+    /// `Suspended`, if the stored count of messages is still this one and it is not to be [cancelled](Cancel); else
+    /// nothing changes and the answer is `Changed`.
     Suspended {
         /// How many messages the run knew of.
         message_count: i64,
@@ -139,15 +145,19 @@ pub enum Ending {
     Lost,
 }
 
-/// Changes an instance, guarded by its epoch alone: the epoch is one higher, the count of crashes starts again from 0.
+/// Changes an instance, guarded by its epoch and its creation: the epoch is one higher, the count of crashes starts
+/// again from 0.
 ///
-/// Whoever runs it loses ownership.
+/// Whoever runs it loses ownership. An instance that was deleted and created again is another one: epochs start at 0
+/// with each, so it is told by when it was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     /// The instance.
     pub id: FunctionId,
     /// The epoch that was read.
     pub epoch: Epoch,
+    /// The creation that was read.
+    pub created_at: Timestamp,
     /// A new input; `None` leaves it.
     pub param: Option<Payload>,
     /// A new scrapbook; `None` leaves it.
@@ -158,6 +168,24 @@ pub struct Edit {
     pub messages: Option<Replace>,
     /// What becomes of it.
     pub transition: Transition,
+}
+
+impl Edit {
+    /// A change of nothing but the status, of the instance as it was read.
+    pub fn of(row: &StoredFunction, transition: Transition) -> Self {
+        let StoredFunction { id, epoch, created_at, .. } = row;
+        let (id, epoch, created_at) = (id.clone(), *epoch, *created_at);
+        Self {
+            id,
+            epoch,
+            created_at,
+            param: None,
+            scrapbook: None,
+            journal: None,
+            messages: None,
+            transition,
+        }
+    }
 }
 
 /// Replaces all messages of an instance.
@@ -190,9 +218,22 @@ pub struct Append {
     pub messages: Vec<NewMessage>,
 }
 
+/// Asks that an instance ends, whoever runs it.
+///
+/// What waits becomes `Failed` with this failure, its epoch one higher. What is `Executing` goes on as it is, and
+/// [`cancel_requested`](StoredFunction::cancel_requested) is set: its run is told and decides, and neither it nor a later
+/// run can be put away to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancel {
+    /// The instance.
+    pub id: FunctionId,
+    /// The failure of what waits, as JSON text of [`Failure`](crate::Failure).
+    pub failure: String,
+}
+
 /// What becomes of an edited instance.
 ///
-/// Every transition but `Keep` clears a result and a failure before it sets its own.
+/// Every transition but `Keep` clears a result, a failure and the wish to cancel it before it sets its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition {
     /// The status stays, with result, failure and due time; what is `Executing` becomes `Postponed`, due at once.
@@ -207,13 +248,22 @@ pub enum Transition {
     Fail(String),
 }
 
-/// Removes an instance with all that belongs to it, guarded by its epoch.
+/// Removes an instance with all that belongs to it, guarded by its epoch and its creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delete {
     /// The instance.
     pub id: FunctionId,
     /// The epoch that was read.
     pub epoch: Epoch,
+    /// The creation that was read.
+    pub created_at: Timestamp,
+}
+
+impl Delete {
+    /// The removal of an instance as it was read.
+    pub fn of(row: &StoredFunction) -> Self {
+        Self { id: row.id.clone(), epoch: row.epoch, created_at: row.created_at }
+    }
 }
 
 /// What became of a write.
@@ -225,10 +275,10 @@ pub enum Written {
     Exists(Box<StoredFunction>),
     /// The run is not the owner at that epoch any more; also when the instance is gone.
     LostOwnership,
-    /// The instance is at another epoch than expected, or has more messages.
+    /// The instance is at another epoch than expected, is another one of that id, has more messages, or is to be cancelled.
     Changed,
     /// There is no such instance.
     NotFound,
-    /// The instance has succeeded: it reads no more messages, and none was stored.
+    /// The instance has ended: one that has succeeded reads no more messages, and there is nothing to cancel. Nothing was stored.
     Completed,
 }

@@ -12,8 +12,8 @@ use crate::id::ReplicaId;
 use crate::payload::Payload;
 use crate::record::{LiveReplica, NewMessage, StoredFunction, StoredMessage};
 use crate::store::{
-    After, Append, Claimable, Create, Edit, Ending, Filter, Finish, InMemoryStore, Lifeline, Replace, Save,
-    Start, Transition,
+    After, Append, Claimable, Create, Edit, Ending, Expiry, Filter, Finish, InMemoryStore, Lifeline, Replace,
+    Save, Start, Transition,
 };
 
 fn id(instance: &str) -> FunctionId {
@@ -112,6 +112,9 @@ impl Store for Troubled {
         limit: u32,
     ) -> Result<Vec<StoredFunction>, StoreError> {
         self.inner.claim(replica, kinds, limit).await
+    }
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        self.inner.expire(expiries, limit).await
     }
     async fn release_dead(&self) -> Result<u64, StoreError> {
         self.inner.release_dead().await
@@ -242,16 +245,11 @@ async fn a_replacement_whose_answer_was_lost_is_told_from_another_edit() {
         let (store, _) = Troubled::running(trouble).await;
         let row = store.row().await;
         let edit = |keys: &[&str]| Edit {
-            id: id("a"),
-            epoch: row.epoch,
-            param: None,
-            scrapbook: None,
-            journal: None,
             messages: Some(Replace {
                 message_count: 0,
                 messages: keys.iter().map(|key| message(key)).collect(),
             }),
-            transition: Transition::Wait(Due::Now),
+            ..Edit::of(&row, Transition::Wait(Due::Now))
         };
         let writer = store.writer(&Settings::default());
         // While the answer of the one is lost, the other is written behind its back.

@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use crate::id::Epoch;
 use crate::record::{NewMessage, StoredFunction, StoredMessage};
 use crate::status::Status;
-use crate::store::{Create, Delete, Edit, Ending, Finish, Replace, Save, Start, Transition, Write, Written};
+use crate::store::{
+    Cancel, Create, Delete, Edit, Ending, Finish, Replace, Save, Start, Transition, Write, Written,
+};
 
 /// How many of the instance's first messages have to be read to tell, when any have.
 pub(super) fn replaced(write: &Write) -> Option<u32> {
@@ -31,6 +33,7 @@ pub(super) fn answer(
         Write::Finish(finish) => row.map_or(Some(Written::LostOwnership), |row| finished(finish, row)),
         // Keys make it harmless to issue it again.
         Write::Append(_) => row.is_none().then_some(Written::NotFound),
+        Write::Cancel(cancel) => row.map_or(Some(Written::NotFound), |row| cancelled(cancel, row)),
         Write::Edit(edit) => row.map_or(Some(Written::NotFound), |row| edited(edit, row, messages)),
         Write::Delete(delete) => row.map_or(Some(Written::Done), |row| not_deleted(delete, row)),
     }
@@ -83,7 +86,20 @@ fn finished(finish: &Finish, row: &StoredFunction) -> Option<Written> {
     Some(if applied { Written::Done } else { Written::LostOwnership })
 }
 
+fn cancelled(cancel: &Cancel, row: &StoredFunction) -> Option<Written> {
+    match row.status {
+        // Somebody else's cancellation looks the same, and means the same.
+        Status::Failed if row.failure.as_ref() == Some(&cancel.failure) => Some(Written::Done),
+        Status::Succeeded | Status::Failed => Some(Written::Completed),
+        Status::Executing if row.cancel_requested => Some(Written::Done),
+        Status::Executing | Status::Postponed | Status::Suspended => None,
+    }
+}
+
 fn edited(edit: &Edit, row: &StoredFunction, messages: &[StoredMessage]) -> Option<Written> {
+    if row.created_at != edit.created_at {
+        return Some(Written::Changed);
+    }
     if row.epoch == edit.epoch {
         return None;
     }
@@ -114,5 +130,9 @@ fn begin_with(stored: &[StoredMessage], replace: &Replace) -> bool {
 }
 
 fn not_deleted(delete: &Delete, row: &StoredFunction) -> Option<Written> {
+    // Another one of that id: the one that was to be deleted is gone.
+    if row.created_at != delete.created_at {
+        return Some(Written::Done);
+    }
     (row.epoch != delete.epoch).then_some(Written::Changed)
 }

@@ -9,6 +9,8 @@ pub enum Call {
     Initialize,
     /// `Store::write`.
     Write,
+    /// `Store::write_in`.
+    WriteIn,
     /// `Store::get`.
     Get,
     /// `Store::list`.
@@ -19,6 +21,8 @@ pub enum Call {
     Claim,
     /// `Store::release_dead`.
     ReleaseDead,
+    /// `Store::expire`.
+    Expire,
     /// `Store::replicas`.
     Replicas,
     /// `Store::lifeline`.

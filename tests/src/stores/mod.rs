@@ -2,11 +2,12 @@
 
 mod place;
 
+use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::store::{After, Claimable, Expiry, Lifeline, Write, Written};
 use resilient::{
     Filter, FunctionId, LiveReplica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
 };
@@ -83,6 +84,14 @@ impl Store for TestStore {
         self.store.write(batch).await
     }
 
+    async fn write_in(
+        &self,
+        transaction: &mut (dyn Any + Send),
+        batch: &[Write],
+    ) -> Result<Vec<Written>, StoreError> {
+        self.store.write_in(transaction, batch).await
+    }
+
     async fn get(&self, ids: &[FunctionId]) -> Result<Vec<Option<StoredFunction>>, StoreError> {
         self.store.get(ids).await
     }
@@ -106,6 +115,10 @@ impl Store for TestStore {
 
     async fn release_dead(&self) -> Result<u64, StoreError> {
         self.store.release_dead().await
+    }
+
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        self.store.expire(expiries, limit).await
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {

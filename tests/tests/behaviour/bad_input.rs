@@ -88,7 +88,7 @@ on_every_store! {
         for (id, text) in ids {
             assert_eq!(refusal(double::invoke(&runtime, id, 1).await), text);
             assert_eq!(refusal(double::schedule(&runtime, id, 1).await), text);
-            assert_eq!(refusal(double::schedule_in(&runtime, id, 1, secs(1)).await), text);
+            assert_eq!(refusal(double::schedule_after(&runtime, id, 1, secs(1)).await), text);
             assert_eq!(refusal(double::schedule_at(&runtime, id, 1, SystemTime::now()).await), text);
             assert_eq!(refusal(double::reinvoke(&runtime, id).await), text);
             assert_eq!(refusal(double::completion(&runtime, id).await), text);
@@ -207,7 +207,7 @@ on_every_store! {
         let text = "the time is after the year 9999; give an earlier one";
         assert_eq!(refusal(double::schedule_at(&runtime, "1", 1, too_late).await), text);
         let text = "the duration of 18446744073709551615 seconds is longer than 1,000 years; give a shorter one";
-        assert_eq!(refusal(double::schedule_in(&runtime, "1", 1, Duration::MAX).await), text);
+        assert_eq!(refusal(double::schedule_after(&runtime, "1", 1, Duration::MAX).await), text);
         assert_eq!(store.count(), before, "the store was not asked");
     }
 

@@ -237,7 +237,7 @@ on_every_store! {
         let runtime = builder(held.clone(), &probe).register::<repeated>().settings(quick().poll(secs(3_600)));
         let layer = Layer("m", Does::GiveUpOnce, Probe::default());
         let runtime = runtime.middleware(layer).start().await.expect("it starts");
-        repeated::schedule_in(&runtime, "1", (), ms(100)).await.expect("it is stored");
+        repeated::schedule_after(&runtime, "1", (), ms(100)).await.expect("it is stored");
         held.hold([Point::Before(Call::Write)]);
         probe.begun(3).await;
         held.release();
@@ -254,7 +254,7 @@ on_every_store! {
         let acts = vec![Act::Postpone(1)];
         assert_postponed(play::invoke(&tool, "invoke", acts.clone()).await);
         play::schedule(&tool, "schedule", acts.clone()).await.expect("it is stored");
-        play::schedule_in(&tool, "in", acts.clone(), ms(1)).await.expect("it is stored");
+        play::schedule_after(&tool, "in", acts.clone(), ms(1)).await.expect("it is stored");
         play::schedule_at(&tool, "at", acts.clone(), std::time::SystemTime::now()).await.expect("it is stored");
         tool.invoke_with::<play>("invoke with", acts.clone(), []).await.expect_err("it is put off");
         tool.schedule_with::<play>("schedule with", acts.clone(), []).await.expect("it is stored");
@@ -337,15 +337,8 @@ async fn the_hook_is_called_for_what_cannot_be_read() {
     let tool = builder(store.clone(), &probe).take_no_work().start().await.expect("it starts");
     double::schedule(&tool, "1", 2).await.expect("it is stored");
     let row = stored(&store, "Double", "1").await;
-    let edit = Edit {
-        id: row.id,
-        epoch: row.epoch,
-        param: None,
-        scrapbook: None,
-        journal: Some("written by newer code".to_owned()),
-        messages: None,
-        transition: Transition::Keep,
-    };
+    let journal = Some("written by newer code".to_owned());
+    let edit = Edit { journal, ..Edit::of(&row, Transition::Keep) };
     assert_eq!(store.write(&[Write::Edit(edit)]).await.expect("the store is there"), [Written::Done]);
     let worker = builder(store, &probe).middleware(alarm(&alarms)).start().await.expect("it starts");
     let unread = failure(double::completion(&worker, "1").await);

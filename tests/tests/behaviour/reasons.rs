@@ -71,7 +71,7 @@ const NO_SCRAPBOOK: &str = "no live replica reads scrapbook version 1 of this ty
 async fn leave_newer_work(tool: &Runtime) {
     today::flow::schedule(tool, "flow", 1).await.expect("it is stored");
     today::work::schedule(tool, "param", today::Number { number: 2 }).await.expect("it is stored");
-    today::work::schedule_in(tool, "scrapbook", today::Number { number: 3 }, secs(3600))
+    today::work::schedule_after(tool, "scrapbook", today::Number { number: 3 }, secs(3600))
         .await
         .expect("it is stored");
     let mut raw = tool.raw_control_panel("Stuck", "scrapbook").await.expect("it is there");
@@ -135,7 +135,7 @@ on_every_store! {
         let owner = working.replica_id().expect("it is alive");
         let runs = reason("Gated", "1").await;
         assert!(runs.starts_with(&format!("runs on replica {owner} ({}@", std::process::id())), "{runs}");
-        play::schedule_in(&tool, "1", vec![], secs(3600)).await.expect("it is stored");
+        play::schedule_after(&tool, "1", vec![], secs(3600)).await.expect("it is stored");
         let waits = reason("Play", "1").await;
         let due = stored(&store, "Play", "1").await.due_at.expect("it waits");
         assert_eq!(waits, format!("waits until {due}"));

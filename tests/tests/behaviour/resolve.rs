@@ -63,15 +63,8 @@ impl Say {
 /// What can be stored of a journal that nobody can read.
 async fn damage(store: &TestStore, id: &str) {
     let row = stored(store, "Guarded", id).await;
-    let edit = Edit {
-        id: row.id,
-        epoch: row.epoch,
-        param: None,
-        scrapbook: None,
-        journal: Some(r#"{"once":{"ship":"lost"}}"#.to_owned()),
-        messages: None,
-        transition: Transition::Keep,
-    };
+    let journal = Some(r#"{"once":{"ship":"lost"}}"#.to_owned());
+    let edit = Edit { journal, ..Edit::of(&row, Transition::Keep) };
     let written = store.write(&[Write::Edit(edit)]).await.expect("the store is there");
     assert_eq!(written, [Written::Done]);
 }

@@ -48,7 +48,7 @@ on_every_store! {
         let runtime = runtime.start().await.expect("a runtime starts");
         double::schedule(&runtime, "now", 2).await.expect("it is stored");
         assert_eq!(double::completion(&runtime, "now").await.expect("it succeeds"), 4);
-        double::schedule_in(&runtime, "soon", 3, ms(20)).await.expect("it is stored");
+        double::schedule_after(&runtime, "soon", 3, ms(20)).await.expect("it is stored");
         assert_eq!(double::completion(&runtime, "soon").await.expect("it succeeds"), 6);
     }
 
@@ -57,7 +57,7 @@ on_every_store! {
         let probe = Probe::default();
         let (here, there) = two_replicas(&store, &probe).await;
         let delay = secs(86_400) + std::time::Duration::from_micros(7);
-        double::schedule_in(&here, "1", 1, delay).await.expect("it is stored");
+        double::schedule_after(&here, "1", 1, delay).await.expect("it is stored");
         let row = stored(&store, "Double", "1").await;
         assert_eq!(row.due_at, Some(row.created_at.saturating_add(delay)));
         assert_postponed(double::invoke(&there, "1", 9).await);
@@ -95,11 +95,11 @@ on_every_store! {
     async fn what_waits_can_be_run_now_and_does_not_run_again_later(store: TestStore) {
         let probe = Probe::default();
         let (here, there) = two_replicas(&store, &probe).await;
-        double::schedule_in(&here, "1", 2, ms(100)).await.expect("it is stored");
+        double::schedule_after(&here, "1", 2, ms(100)).await.expect("it is stored");
         assert_eq!(double::reinvoke(&there, "1").await.expect("it succeeds"), 4);
         let row = stored(&store, "Double", "1").await;
         assert_eq!((row.status, row.due_at), (Status::Succeeded, None));
-        double::schedule_in(&here, "2", 2, ms(100)).await.expect("it is stored");
+        double::schedule_after(&here, "2", 2, ms(100)).await.expect("it is stored");
         assert_eq!(double::completion(&there, "2").await.expect("it succeeds"), 4);
         assert_eq!(probe.runs(), 2, "the first is not run again when its time has come");
         assert_eq!(stored(&store, "Double", "1").await, row);
@@ -143,7 +143,7 @@ fn sparse() -> Settings {
 async fn in_virtual_time_a_long_delay_is_over_at_once() {
     let (store, probe) = (InMemoryStore::new(), Probe::default());
     let runtime = builder(store.clone(), &probe).settings(sparse()).start().await.expect("it starts");
-    double::schedule_in(&runtime, "1", 3, secs(3 * 86_400)).await.expect("it is stored");
+    double::schedule_after(&runtime, "1", 3, secs(3 * 86_400)).await.expect("it is stored");
     assert_eq!(double::completion(&runtime, "1").await.expect("it succeeds"), 6);
     let row = stored(&store, "Double", "1").await;
     let waited = row.updated_at.saturating_since(row.created_at);

@@ -90,7 +90,7 @@ on_every_store! {
         let probe = Probe::default();
         let before = start::<without::work>(&store, &probe).await;
         without::work::schedule(&before, "1", 7).await.expect("it is stored");
-        without::work::schedule_in(&before, "2", 8, secs(3600)).await.expect("it is stored");
+        without::work::schedule_after(&before, "2", 8, secs(3600)).await.expect("it is stored");
         probe.begun(1).await;
         crash(before, &store).await;
         probe.open();

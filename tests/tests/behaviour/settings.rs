@@ -53,7 +53,7 @@ async fn calls_in_a_minute(call: Call, settings: Settings) -> usize {
     let store = FaultyStore::counting(InMemoryStore::new());
     let runtime =
         builder(store.clone(), &Probe::default()).settings(settings).start().await.expect("it starts");
-    play::schedule_in(&runtime, "1", Vec::new(), secs(3600)).await.expect("it is stored");
+    play::schedule_after(&runtime, "1", Vec::new(), secs(3600)).await.expect("it is stored");
     let waits = tokio::spawn({
         let runtime = runtime.clone();
         async move { play::completion(&runtime, "1").await }
@@ -91,7 +91,7 @@ async fn callers_that_wait_share_one_query() {
     let mut waiting = Vec::new();
     for number in 0..100 {
         let id = format!("n{number}");
-        play::schedule_in(&runtime, id.as_str(), Vec::new(), secs(3600)).await.expect("it is stored");
+        play::schedule_after(&runtime, id.as_str(), Vec::new(), secs(3600)).await.expect("it is stored");
         for _ in 0..10 {
             let (runtime, id) = (runtime.clone(), id.clone());
             waiting.push(tokio::spawn(async move { play::completion(&runtime, id).await }));

@@ -159,7 +159,7 @@ on_every_store! {
     async fn callers_that_wait_are_told(store: TestStore) {
         let probe = Probe::default();
         let (here, there) = two_replicas(&store, &probe).await;
-        play::schedule_in(&here, "1", Vec::new(), secs(3600)).await.expect("it is stored");
+        play::schedule_after(&here, "1", Vec::new(), secs(3600)).await.expect("it is stored");
         let waits = tokio::spawn({
             let there = there.clone();
             async move { play::completion(&there, "1").await }

@@ -199,10 +199,10 @@ on_every_store! {
         let probe = Probe::default();
         let tool = onlooker(&store, &probe).await;
         let (first, second) = (first(&store, &probe).await, second(&store, &probe).await);
-        two::flow::schedule_in(&second, "1", order(Act::Return), secs(3600)).await.expect("it is stored");
+        two::flow::schedule_after(&second, "1", order(Act::Return), secs(3600)).await.expect("it is stored");
         let row = flow(&store, "1").await;
         one::flow::schedule(&first, "1", Act::Return).await.expect("it is there already");
-        one::flow::schedule_in(&first, "1", Act::Return, secs(1)).await.expect("it is there already");
+        one::flow::schedule_after(&first, "1", Act::Return, secs(1)).await.expect("it is there already");
         assert_eq!(flow(&store, "1").await, row);
         tool.shutdown().await.expect("the store works");
     }

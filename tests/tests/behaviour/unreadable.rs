@@ -219,14 +219,7 @@ on_every_store! {
 
 async fn edit_journal(store: &TestStore, journal: &str, transition: Transition) {
     let row = row(store).await;
-    let edit = Edit {
-        id: row.id,
-        epoch: row.epoch,
-        param: None,
-        scrapbook: None,
-        journal: Some(journal.to_owned()),
-        messages: None,
-        transition,
-    };
+    let journal = Some(journal.to_owned());
+    let edit = Edit { journal, ..Edit::of(&row, transition) };
     assert_eq!(store.write(&[Write::Edit(edit)]).await.expect("the store works"), [Written::Done]);
 }

@@ -227,7 +227,7 @@ on_every_store! {
     async fn a_parameter_of_another_type_fails_the_instance_once(store: TestStore) {
         let probe = Probe::default();
         let runtime = replica(store.clone(), &probe).await;
-        double::schedule_in(&runtime, "1", 1, secs(3600)).await.expect("it is stored");
+        double::schedule_after(&runtime, "1", 1, secs(3600)).await.expect("it is stored");
         let mut raw = runtime.raw_control_panel("Double", "1").await.expect("it is there");
         raw.set_param(Payload::new(1, r#"{"not":"a number"}"#)).expect("it is JSON");
         raw.schedule_reinvoke().await.expect("nobody else was there");

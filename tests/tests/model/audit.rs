@@ -118,6 +118,7 @@ impl Audit {
             }
             Write::Edit(Edit { epoch, .. }) => epochs(before) == Some(*epoch) && epochs(after) > Some(*epoch),
             Write::Append(_) => epochs(after) == epochs(before),
+            Write::Cancel(_) => after.is_some_and(|row| row.cancel_requested),
             Write::Delete(Delete { epoch, .. }) => epochs(before) == Some(*epoch) && after.is_none(),
         };
         self.expect(holds, || format!("the guard did not hold: {}", context()));

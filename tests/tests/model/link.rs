@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline, Write, Written};
+use resilient::store::{After, Claimable, Expiry, Lifeline, Write, Written};
 use resilient::{
     Filter, FunctionId, LiveReplica, Replica, ReplicaId, Store, StoreError, StoredFunction, StoredMessage,
 };
@@ -199,6 +199,12 @@ impl Store for Link {
         let released = self.audit.store().release_dead().await;
         self.audit.released(self.process, &before, &fresh).await;
         self.back("release_dead").await.and(released)
+    }
+
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        self.there("expire", false).await?;
+        let expired = self.audit.store().expire(expiries, limit).await;
+        self.back("expire").await.and(expired)
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {

@@ -37,8 +37,8 @@ async fn a_removed_instance_leaves_no_message() {
         let batch = [create("1", 1, Start::Waiting(Due::Now)), create("2", 1, Start::Waiting(Due::Now))];
         store.write(&batch).await.unwrap();
         store.write(&[append("1", &["a", "b"]), append("2", &["a"])]).await.unwrap();
-        let delete = Delete { id: FunctionId::new("Order", "1"), epoch: Epoch::ZERO };
-        assert_eq!(store.write(&[Write::Delete(delete)]).await.unwrap(), [Written::Done]);
+        let row = store.get(&[FunctionId::new("Order", "1")]).await.unwrap().remove(0).unwrap();
+        assert_eq!(store.write(&[Write::Delete(Delete::of(&row))]).await.unwrap(), [Written::Done]);
         let left = "select concat(count(*), ' left') from #_messages";
         assert_eq!(place.ask(left).await, ["1 left"], "{place:?}");
         // By hand, too.

@@ -31,6 +31,7 @@ fn stored_by_the_first_step(instance: &str, status: Status, owner: Option<Replic
         epoch: Epoch::new(5),
         owner,
         attempts: 3,
+        cancel_requested: false,
         crashes: 1,
         due_at: (status == Status::Postponed).then_some(Timestamp::from_micros(9)),
         version: 1,

@@ -59,7 +59,7 @@ fn methods(types: &Types) -> Vec<Method> {
         method("schedule", docs::SCHEDULE, vec![param()], quote!(())),
         method("schedule_with", docs::SCHEDULE_WITH, vec![param(), messages()], quote!(())),
         method("schedule_at", docs::SCHEDULE_AT, vec![param(), time], quote!(())),
-        method("schedule_in", docs::SCHEDULE_IN, vec![param(), delay], quote!(())),
+        method("schedule_after", docs::SCHEDULE_AFTER, vec![param(), delay], quote!(())),
         method("send_all", docs::SEND_ALL, vec![messages()], quote!(())),
         method("reinvoke", docs::REINVOKE, Vec::new(), output()),
         method("control_panel", docs::CONTROL_PANEL, Vec::new(), panel),
@@ -80,7 +80,7 @@ mod docs {
     pub(super) const SCHEDULE_WITH: &str =
         "Like `schedule`, with messages that are there when the instance begins.";
     pub(super) const SCHEDULE_AT: &str = "Stores the instance `id`, to be run at this time.";
-    pub(super) const SCHEDULE_IN: &str = "Stores the instance `id`, to be run after this long.";
+    pub(super) const SCHEDULE_AFTER: &str = "Stores the instance `id`, to be run after this long.";
     pub(super) const SEND_ALL: &str = "Stores messages for an instance, all of them or none, in this order.";
     pub(super) const REINVOKE: &str = "Runs an instance again that has ended or waits.";
     pub(super) const CONTROL_PANEL: &str =

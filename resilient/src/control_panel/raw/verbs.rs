@@ -93,8 +93,7 @@ impl RawControlPanel {
     ///
     /// [`InvokeError::Changed`], [`InvokeError::NotFound`], [`InvokeError::Store`].
     pub async fn delete(self) -> Result<(), InvokeError> {
-        let delete = Delete { id: self.row.id.clone(), epoch: self.row.epoch };
-        let written = self.engine.writer.write(Write::Delete(delete)).await?;
+        let written = self.engine.writer.write(Write::Delete(Delete::of(&self.row))).await?;
         calls::check_edited(&self.row.id, &written)?;
         self.fenced();
         Ok(())
@@ -103,7 +102,7 @@ impl RawControlPanel {
     async fn edit(&self, transition: Transition) -> Result<(), InvokeError> {
         let changes = self.changes(transition != Transition::Keep)?;
         let wakes = changes.messages.is_some();
-        let edit = changes.edit(&self.row.id, self.row.epoch, transition);
+        let edit = changes.edit(&self.row, transition);
         let written = self.engine.writer.write(Write::Edit(edit)).await?;
         calls::check_edited(&self.row.id, &written)?;
         tracing::info!(type_id = %self.row.id.type_id, instance_id = %self.row.id.instance_id, epoch = %self.row.epoch, "edited through a control panel");

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use self::state::{State, is_alive, matches};
-use super::{After, Claimable, Filter, Lifeline, Store, StoreError, Write, Written};
+use super::{After, Claimable, Expiry, Filter, Lifeline, Store, StoreError, Write, Written};
 use crate::clock::{Clock, TokioClock};
 use crate::id::{FunctionId, ReplicaId};
 use crate::record::{LiveReplica, Replica, StoredFunction, StoredMessage};
@@ -108,6 +108,11 @@ impl Store for InMemoryStore {
     async fn release_dead(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
         Ok(self.lock().release_dead(now))
+    }
+
+    async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        Ok(self.lock().expire(expiries, limit, now))
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {

@@ -40,6 +40,11 @@ impl StoredFunction {
         self.completed_at = None;
     }
 
+    /// What an edit does before the transition, unless the status stays.
+    pub(super) fn decide_anew(&mut self) {
+        self.cancel_requested = false;
+    }
+
     pub(super) fn run(&mut self, replica: ReplicaId, now: Timestamp) {
         self.clear(Status::Executing, now);
         self.owner = Some(replica);

@@ -7,7 +7,8 @@ use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::record::{LiveReplica, NewMessage, StoredFunction, StoredMessage};
 use crate::status::Status;
 use crate::store::{
-    Append, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Save, Start, Transition, Write, Written,
+    Append, Cancel, Claimable, Create, Delete, Edit, Ending, Expiry, Filter, Finish, Save, Start, Transition,
+    Write, Written,
 };
 
 #[derive(Debug, Default)]
@@ -42,6 +43,7 @@ impl State {
             Write::Save(save) => self.save(save, now),
             Write::Finish(finish) => self.finish(finish, now),
             Write::Append(append) => self.append(append, now),
+            Write::Cancel(cancel) => self.cancel(cancel, now),
             Write::Edit(edit) => self.edit(edit, now),
             Write::Delete(delete) => self.delete(delete),
         }
@@ -61,6 +63,7 @@ impl State {
             epoch: Epoch::ZERO,
             owner,
             attempts,
+            cancel_requested: false,
             crashes: 0,
             due_at,
             version: create.version,
@@ -154,8 +157,14 @@ impl State {
         let Some(row) = self.owned(&finish.id, finish.owner, finish.epoch, scrapbook) else {
             return Written::LostOwnership;
         };
-        if matches!(finish.ending, Ending::Suspended { message_count, .. } if message_count != row.message_count)
-        {
+        let overtaken = match finish.ending {
+            Ending::Suspended { message_count, .. } => {
+                row.cancel_requested || message_count != row.message_count
+            }
+            Ending::Postponed(_) => row.cancel_requested,
+            Ending::Succeeded(_) | Ending::Failed(_) | Ending::Released | Ending::Lost => false,
+        };
+        if overtaken {
             return Written::Changed;
         }
         row.keep(scrapbook, finish.journal.as_ref());
@@ -179,13 +188,24 @@ impl State {
         Written::Done
     }
 
+    fn cancel(&mut self, cancel: &Cancel, now: Timestamp) -> Written {
+        let Some(row) = self.functions.get_mut(&cancel.id) else { return Written::NotFound };
+        match row.status {
+            Status::Succeeded | Status::Failed => return Written::Completed,
+            Status::Executing => row.updated_at = now,
+            Status::Postponed | Status::Suspended => row.fail(cancel.failure.clone(), now),
+        }
+        row.cancel_requested = true;
+        Written::Done
+    }
+
     fn edit(&mut self, edit: &Edit, now: Timestamp) -> Written {
         let dead = |id: &ReplicaId| !self.replicas.get(id).is_some_and(|live| is_alive(live, now));
         if matches!(&edit.transition, Transition::Run(replica) if dead(replica)) {
             return Written::LostOwnership;
         }
         let Some(row) = self.functions.get_mut(&edit.id) else { return Written::NotFound };
-        if row.epoch != edit.epoch {
+        if (row.epoch, row.created_at) != (edit.epoch, edit.created_at) {
             return Written::Changed;
         }
         if edit.messages.as_ref().is_some_and(|replace| replace.message_count != row.message_count) {
@@ -196,6 +216,9 @@ impl State {
         }
         row.keep(edit.scrapbook.as_ref(), edit.journal.as_ref());
         row.crashes = 0;
+        if edit.transition != Transition::Keep {
+            row.decide_anew();
+        }
         match &edit.transition {
             Transition::Keep if row.status == Status::Executing => row.wait(now, now),
             Transition::Keep => row.step(now),
@@ -216,7 +239,7 @@ impl State {
     fn delete(&mut self, delete: &Delete) -> Written {
         match self.functions.get(&delete.id) {
             None => Written::NotFound,
-            Some(row) if row.epoch != delete.epoch => Written::Changed,
+            Some(row) if (row.epoch, row.created_at) != (delete.epoch, delete.created_at) => Written::Changed,
             Some(_) => {
                 self.functions.remove(&delete.id);
                 self.messages.remove(&delete.id);
@@ -274,6 +297,24 @@ impl State {
         }
         replicas.retain(|_, live| is_alive(live, now));
         released
+    }
+}
+
+impl State {
+    pub(super) fn expire(&mut self, expiries: &[Expiry], limit: u32, now: Timestamp) -> u64 {
+        let is_over = |row: &&StoredFunction| {
+            let expiry = expiries.iter().find(|expiry| expiry.type_id == row.id.type_id);
+            let ended = row.completed_at.filter(|_| row.status == Status::Succeeded);
+            expiry.zip(ended).is_some_and(|(expiry, ended)| now.saturating_since(ended) > expiry.after)
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let over = self.functions.values().filter(is_over).take(limit);
+        let over: Vec<_> = over.map(|row| row.id.clone()).collect();
+        for id in &over {
+            self.functions.remove(id);
+            self.messages.remove(id);
+        }
+        u64::try_from(over.len()).unwrap_or(u64::MAX)
     }
 }
 

@@ -16,7 +16,7 @@ async fn all<F: ResilientFn>(runtime: Runtime) -> Result<(), InvokeError> {
     let _: String = work::invoke(&runtime, "1", 1).await?;
     work::schedule(&runtime, &id, 1).await?;
     work::schedule_at(&runtime, id, 1, SystemTime::now()).await?;
-    work::schedule_in(&runtime, resilient::InstanceId::from("1"), 1, Duration::ZERO).await?;
+    work::schedule_after(&runtime, resilient::InstanceId::from("1"), 1, Duration::ZERO).await?;
     let _: String = work::invoke_with(&runtime, "1", 1, [Ping.into()]).await?;
     work::schedule_with(&runtime, "1", 1, vec![Outgoing::from(Ping).with_key("1")]).await?;
     work::send(&runtime, "1", Ping).await?;
