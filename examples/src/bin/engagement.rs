@@ -53,13 +53,12 @@ async fn engage(candidate: String, context: &Context, mail: Dep<Mail>) -> resili
 
 /// The mail server; who is written to is told at once.
 #[derive(Clone)]
-struct Mail(mpsc::UnboundedSender<String>);
+struct Mail(mpsc::Sender<String>);
 
 impl Mail {
     async fn send(&self, to: &str, text: &str) -> resilient::Result<()> {
         println!("  to {to}: {text}");
-        tokio::task::yield_now().await;
-        Ok(self.0.send(format!("{to}: {text}"))?)
+        Ok(self.0.send(format!("{to}: {text}")).await?)
     }
 }
 
@@ -67,7 +66,7 @@ impl Mail {
 async fn main() -> resilient::Result<()> {
     let stage = Stage::new()?;
     let store = SqliteStore::open(&stage.database()).await?;
-    let (mail, mut mails) = mpsc::unbounded_channel();
+    let (mail, mut mails) = mpsc::channel(16);
     let mail = Mail(mail);
     // Nobody waits in memory: every wait puts the function away at once.
     let settings = Settings::default().stay_in_memory(Duration::ZERO);

@@ -64,6 +64,7 @@ struct Services(Runtime);
 
 impl Services {
     async fn ask(&self, context: &Context, loan: &LoanApplication) -> Result<(), InvokeError> {
+        tokio::time::sleep(Duration::from_millis(10)).await; // the network
         println!("asked three services about {} for {}", loan.amount, loan.applicant);
         let (answers, id) = (self.0.clone(), context.instance_id().clone());
         tokio::spawn(async move {

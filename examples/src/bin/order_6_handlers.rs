@@ -137,9 +137,9 @@ async fn main() -> resilient::Result<()> {
             sqlx::query("delete from outbox where position = ?").bind(position).execute(&db).await?;
         }
     }
-    let (state, parcel) =
+    let ended =
         sqlx::query_as::<_, (String, String)>("select state, parcel from orders").fetch_one(&db).await?;
-    println!("{state}: {parcel}; what has happened:");
+    println!("{}: {}; what has happened:", ended.0, ended.1);
     stage.print_ledger()?;
     Ok(())
 }

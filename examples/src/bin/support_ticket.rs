@@ -46,19 +46,18 @@ async fn support_ticket(ticket: Ticket, context: &Context, mail: Dep<Mail>) -> r
 }
 
 /// The mail server; who is written to is told at once.
-struct Mail(mpsc::UnboundedSender<String>);
+struct Mail(mpsc::Sender<String>);
 
 impl Mail {
     async fn send(&self, to: &str, question: &str) -> resilient::Result<()> {
         println!("  to {to}: who takes `{question}`?");
-        tokio::task::yield_now().await;
-        Ok(self.0.send(to.to_owned())?)
+        Ok(self.0.send(to.to_owned()).await?)
     }
 }
 
 #[tokio::main]
 async fn main() -> resilient::Result<()> {
-    let (mail, mut readers) = mpsc::unbounded_channel();
+    let (mail, mut readers) = mpsc::channel(16);
     // Nobody waits in memory: every wait puts the function away at once.
     let settings = Settings::default().stay_in_memory(Duration::ZERO);
     let runtime =

@@ -20,7 +20,12 @@ struct GoodsReceived;
 
 /// The code of yesterday.
 mod yesterday {
-    use super::*;
+    use std::time::Duration;
+
+    use resilient::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    use super::GoodsReceived;
 
     #[derive(Serialize, Deserialize)]
     pub(super) struct Order {
@@ -37,15 +42,20 @@ mod yesterday {
     }
 
     pub(super) async fn old_provider(does: &str, amount: u32) -> resilient::Result<String> {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(10)).await; // the network
         Ok(format!("the old provider {does} {amount}"))
     }
 }
 
 /// The code of today.
 mod today {
+    use std::time::Duration;
+
+    use resilient::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    use super::GoodsReceived;
     use super::yesterday::{self, old_provider};
-    use super::*;
 
     #[derive(Debug, Serialize, Deserialize)]
     pub(super) enum Brand {
@@ -85,7 +95,7 @@ mod today {
     }
 
     async fn new_provider(does: &str, amount: u32) -> resilient::Result<String> {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(10)).await; // the network
         Ok(format!("the new provider {does} {amount}"))
     }
 }
@@ -97,7 +107,7 @@ async fn main() -> resilient::Result<()> {
     let runtime = Runtime::builder(store.clone()).register::<yesterday::process_order>().start().await?;
     // It waits for the goods to arrive, and so this answers that it is put away.
     let begun = yesterday::process_order::invoke(&runtime, "MK-1", yesterday::Order { total: 100 }).await;
-    println!("yesterday: MK-1 is {}", begun.map_or_else(|waits| waits.to_string(), |result| result));
+    println!("yesterday: MK-1 is {}", begun.unwrap_or_else(|waits| waits.to_string()));
     runtime.shutdown().await?;
 
     let runtime = Runtime::builder(store)
