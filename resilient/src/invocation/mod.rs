@@ -59,6 +59,9 @@ impl Claimed {
         begun: Begun,
         row: StoredFunction,
     ) -> Self {
+        if row.cancel_requested {
+            ticket.cancel();
+        }
         Self {
             ticket,
             owner,
