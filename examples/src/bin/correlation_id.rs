@@ -56,9 +56,10 @@ async fn start_server() -> io::Result<SocketAddr> {
     let ship = post(async |headers: HeaderMap, parcel: String| {
         let id = headers.get(correlation::HEADER).and_then(|id| id.to_str().ok());
         println!("[{}] ship {parcel}", id.unwrap_or("no correlation id"));
-        match WAS_CALLED.swap(true, Ordering::Relaxed) {
-            false => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            true => (StatusCode::OK, "on its way"),
+        if WAS_CALLED.swap(true, Ordering::Relaxed) {
+            (StatusCode::OK, "on its way")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "busy")
         }
     });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
