@@ -12,9 +12,11 @@ use crate::record::micros;
 pub(super) const EXPIRE: &str =
     "delete from {functions} where rowid in (select ended from ({rows}) limit ?2)";
 
-/// What has of one type; its placeholders' row is that of [`Expiry`].
+/// What has ended of one type; its placeholders' row is that of [`Expiry`].
+///
+/// The index is taken only for a statement that repeats its condition.
 pub(super) const ENDED: [&str; 2] = [
-    "select f.rowid as ended from {functions} as f where f.status = 3 and f.type_id = ?",
+    "select f.rowid as ended from {functions} as f where f.status >= 3 and f.status = 3 and f.type_id = ?",
     " and f.completed_at < {now} - ?",
 ];
 
