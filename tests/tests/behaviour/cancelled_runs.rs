@@ -167,7 +167,7 @@ on_every_store! {
         booking::cancel(&runtime, "1").await.expect("it runs");
         let row = stored(&store, "Booking", "1").await;
         let reason = runtime.reason(&row).await.expect("the store works");
-        assert!(reason.starts_with("runs on replica ") && reason.ends_with(", asked to end"), "{reason}");
+        assert!(reason.starts_with("runs on replica ") && reason.ends_with("; asked to end"), "{reason}");
         probe.open();
         assert_eq!(caller.await.expect("no caller panics").expect("it succeeds"), "done all the same");
         let caller = booking::invoke(&runtime, "2", Do::Ignore);
