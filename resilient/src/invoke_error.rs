@@ -156,6 +156,16 @@ pub enum InvokeError {
         /// The limit.
         limit: usize,
     },
+    /// The codec does not take the value.
+    #[error("the {field} cannot be stored, for codec `{codec}` refuses it: {problem}")]
+    Codec {
+        /// `parameter`, `scrapbook`, `result`, `message` or `journal`.
+        field: &'static str,
+        /// The name of the codec.
+        codec: String,
+        /// What it says.
+        problem: String,
+    },
     /// The stored value cannot be read by this code.
     #[error("the stored {field} cannot be read")]
     Decode {

@@ -91,6 +91,8 @@
 //! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
+//! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted
+//!   for example; see [`codec`].
 //! - **Watching**: `tracing` events for every transition, with ids and never with data; [`metrics`];
 //!   [`Builder::on_error`].
 //!
@@ -137,6 +139,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `messagepack`: the codec `MessagePack`, which stores data in that form; see [`codec`].
 //! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
 // Generated code names the crate from outside, also in this crate's own tests.
@@ -172,6 +175,7 @@ pub mod conformance;
 pub mod registry;
 
 mod answer;
+mod coded;
 mod events;
 mod inboxes;
 mod invoke_error;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Due;
+use crate::payload::MAX_BODY;
 
 /// How a runtime behaves. All times are real durations; the defaults suit most services.
 ///
@@ -177,8 +178,8 @@ impl Settings {
                 problems.push(format!("`{name}` is 0; give at least 1"));
             }
         }
-        if self.max_payload > MAX_PAYLOAD {
-            problems.push(format!("`max_payload` is {}; give at most {MAX_PAYLOAD} bytes", self.max_payload));
+        if self.max_payload > MAX_BODY {
+            problems.push(format!("`max_payload` is {}; give at most {MAX_BODY} bytes", self.max_payload));
         }
         problems
     }
@@ -186,9 +187,6 @@ impl Settings {
 
 /// Below this, loops would spin.
 const MIN_INTERVAL: Duration = Duration::from_millis(5);
-
-/// MySQL and MariaDB take packets of 16 MiB by default, and a statement is longer than its payload.
-const MAX_PAYLOAD: usize = 15 * 1024 * 1024;
 
 /// Above this, points in time could not be computed.
 const MAX_INTERVAL: Duration = Duration::from_hours(24 * 365);

@@ -11,7 +11,7 @@ use super::log::{Log, Look};
 use super::notes::Notes;
 use super::post::{Post, StoreTime};
 use super::told;
-use super::wait::{TIMER, Wait};
+use super::wait::{NewerCode, TIMER, Wait};
 use super::wait_error::WaitError;
 use crate::clock::{Clock, Due, SystemClock, Timestamp};
 use crate::journal::{DeadLetter, Journal};
@@ -343,11 +343,13 @@ impl GoingOn<'_> {
     }
 
     fn set_aside(&self, message: StoredMessage, error: &DecodeError) {
-        if let DecodeError::Newer { stored, .. } = error {
-            self.change(|wait| wait.newer = Some((message.name, *stored)));
-        } else {
-            self.waits.is_dead(message, error.to_string());
-        }
+        let lacks = |codec: &String| self.waits.post.as_ref().is_some_and(|post| post.lacks_codec(codec));
+        let newer = match error {
+            DecodeError::Newer { stored, .. } => NewerCode::Version(*stored),
+            DecodeError::Codec { codec, .. } if lacks(codec) => NewerCode::Codec(codec.clone()),
+            _ => return self.waits.is_dead(message, error.to_string()),
+        };
+        self.change(|wait| wait.newer = Some((message.name, newer)));
     }
 
     /// Waits until there is something to look at.
