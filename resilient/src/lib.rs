@@ -80,12 +80,15 @@
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
+//! - **Cancelling**: [`Runtime::cancel`] ends what waits, and asks what runs through [`Context::is_cancelled`],
+//!   [`Context::cancelled`] and its waits.
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`], and why something waits with
 //!   [`Runtime::reason`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
 //! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
 //!   correlation ids, spans, a hook for failures, and yours.
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
+//! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
 //! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted
@@ -104,11 +107,12 @@
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
-//! | after the outcome is stored | result or failure | every later `invoke` returns it |
+//! | after the outcome is stored | result or failure | every later `invoke` returns it, a result as long as its [`Retention`] lasts |
 //! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | while it is postponed or sleeps | when it becomes due | any replica runs it then |
 //! | while it waits for a message | its deadline, if it has one | the message, or the deadline, has any replica run it |
 //! | while a message is sent | the message or nothing | the sender got no answer; sending again with the same key stores it once |
+//! | after its end was asked for | the request | the next run begins with it |
 //! | again and again in the same body | the count of lost owners | with the sixth in a row it fails as a `crash loop`, for a person |
 //!
 //! Every write of a run names its *epoch*, and every takeover, transition and edit moves the epoch: a run that lost its

@@ -31,6 +31,8 @@
 //! - `unreadable`: data that code cannot read is kept, and read by the next deployment.
 //! - `side_by_side`: versions of a function under one type id: their answers, panels and waiters.
 //! - `overlaps`: tasks left behind, callers during a query, old code beside a message of newer code.
+//! - `cancelled`, `cancelled_runs`: instances that somebody asks to end, where they wait and where they run.
+//! - `retention`: results are deleted after their time, and nothing else is.
 //! - `cancel`: the future of every call dropped at every poll.
 //! - `events`: every transition is told to tracing, with ids and without data.
 
@@ -39,6 +41,8 @@
 mod background;
 mod bad_input;
 mod cancel;
+mod cancelled;
+mod cancelled_runs;
 mod common;
 mod control_panel;
 mod correlation;
@@ -58,6 +62,7 @@ mod postpone;
 mod raw_panel;
 mod reasons;
 mod resolve;
+mod retention;
 mod retry;
 mod schedule;
 mod scrapbooks;
