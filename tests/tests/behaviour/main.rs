@@ -25,6 +25,8 @@
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
+//! - `codecs`: data in another form than JSON, introduced, with another key, in panels.
+//! - `undecoded`: data whose codec is not here or refuses it: kept, put off or failed, and a typed error.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
 //! - `reasons`: why an instance is not running, in words, and what no live replica can run.
@@ -39,6 +41,7 @@
 mod background;
 mod bad_input;
 mod cancel;
+mod codecs;
 mod common;
 mod control_panel;
 mod correlation;
@@ -66,5 +69,6 @@ mod shutdown;
 mod side_by_side;
 mod startup;
 mod timers;
+mod undecoded;
 mod unreadable;
 mod versions;
