@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clock::Due;
 use crate::codec::{Codecs, Field, Place, Refused};
-use crate::id::FunctionId;
+use crate::id::{FunctionId, TypeId};
 use crate::inboxes::Inboxes;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
@@ -22,8 +22,8 @@ use crate::middleware::{self, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
-use crate::settings::{FunctionSettings, Settings};
-use crate::store::{Store, StoreError};
+use crate::settings::{FunctionSettings, Retention, Settings};
+use crate::store::{Expiry, Store, StoreError};
 use crate::waiting::Waiting;
 use crate::writer::Writer;
 
@@ -124,6 +124,22 @@ impl Engine {
     pub(crate) fn max_running_of(&self, kind: Kind) -> usize {
         let own = self.function_settings(kind).and_then(|function| function.max_running);
         own.unwrap_or(usize::MAX)
+    }
+
+    /// How long results of each function type are kept, those that are kept for ever left out.
+    pub(crate) fn expiries(&self) -> Vec<Expiry> {
+        let mut types: Vec<_> =
+            self.registry.iter().map(|function| (function.type_id, function.version)).collect();
+        types.dedup_by_key(|(type_id, _)| *type_id);
+        let expiries = types.into_iter().map(|kind| {
+            let own = self.function_settings(kind).and_then(|function| function.retention);
+            (TypeId::from(kind.0), own.unwrap_or(self.settings.retention))
+        });
+        let ends = expiries.filter_map(|(type_id, retention)| match retention {
+            Retention::For(after) => Some(Expiry { type_id, after }),
+            Retention::Forever => None,
+        });
+        ends.collect()
     }
 
     fn function_settings(&self, kind: Kind) -> Option<&FunctionSettings> {
@@ -234,7 +250,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `read messages`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

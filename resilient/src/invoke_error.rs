@@ -9,6 +9,7 @@ use crate::codec::EncodeError;
 use crate::guard::Guarded;
 use crate::id::{FunctionId, IdError};
 use crate::outcome::Failure;
+use crate::status::Status;
 use crate::store::StoreError;
 use crate::version::DecodeError;
 
@@ -114,6 +115,14 @@ pub enum InvokeError {
     Completed {
         /// The instance.
         id: FunctionId,
+    },
+    /// The instance has ended already, and not because it was cancelled.
+    #[error("`{id}` has {status} already, so there is nothing to cancel")]
+    Ended {
+        /// The instance.
+        id: FunctionId,
+        /// How it has ended: it has succeeded or failed.
+        status: Status,
     },
     /// The id, or the name or the key of a message, cannot be stored.
     #[error(transparent)]

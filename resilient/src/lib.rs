@@ -210,13 +210,15 @@ pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, Replica
 pub use self::invoke_error::InvokeError;
 pub use self::journal::{DeadLetter, Journal, Json};
 pub use self::message::{Either, Message, Messages, Outgoing};
-pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
+pub use self::outcome::{
+    Cancelled, Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend,
+};
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
-pub use self::settings::{FunctionSettings, Settings};
+pub use self::settings::{FunctionSettings, Retention, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};
 pub use self::version::{

@@ -1,5 +1,6 @@
-//! What callers ask for: invoke, schedule, send, wait, invoke again. Untyped; the runtime puts types around it.
+//! What callers ask for: invoke, schedule, send, wait, cancel, invoke again. Untyped; the runtime puts types around it.
 
+mod cancel;
 mod instance;
 mod send;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub(crate) use self::cancel::cancel;
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
 pub(crate) use self::send::{message, messages, send};

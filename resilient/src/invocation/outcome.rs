@@ -10,7 +10,7 @@ use crate::context::Suspension;
 use crate::engine::Engine;
 use crate::id::FunctionId;
 use crate::invoke_error::InvokeError;
-use crate::outcome::{Failure, RawOutcome};
+use crate::outcome::{Cancelled, Failure, RawOutcome};
 use crate::payload::Payload;
 use crate::store::Ending;
 
@@ -30,7 +30,7 @@ impl Outcome {
     pub(super) fn check(engine: &Engine, outcome: RawOutcome, body: &Body, message_count: i64) -> Self {
         let scrapbook = body.left();
         let id = body.context().id();
-        let outcome = storable(engine, id, outcome);
+        let outcome = storable(engine, id, decided(outcome, body));
         let check = |payload| engine.check_payload(id, Field::Scrapbook, payload).err();
         let ended = match scrapbook.as_ref().and_then(check) {
             None => Self::of(outcome, body.version(), scrapbook, || body.context().suspension(message_count)),
@@ -81,6 +81,19 @@ impl Outcome {
 
     fn new(ending: Ending, scrapbook: Option<Payload>, answer: Answer) -> Self {
         Self { ending, scrapbook, journal: None, reason: None, rest: None, answer }
+    }
+}
+
+/// What is to be cancelled is not put away, which the store would refuse: it would run again and again.
+///
+/// So a run that begins with the wish ends for good, or is handed over by a shutdown or a crash; one that the wish overtakes
+/// is followed by one that begins with it.
+fn decided(outcome: RawOutcome, body: &Body) -> RawOutcome {
+    match outcome {
+        RawOutcome::Postpone(_) | RawOutcome::Suspend if body.context().is_cancelled() => {
+            RawOutcome::Failed(Cancelled.failure())
+        }
+        outcome => outcome,
     }
 }
 

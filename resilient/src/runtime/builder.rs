@@ -19,7 +19,7 @@ use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
 use crate::store::{Store, StoreError};
 use crate::waiting::Waiting;
-use crate::watchdog::{self, Arrivals, Crashed, DueWork, Heart, Stuck, Sweep, Waiters};
+use crate::watchdog::{self, Arrivals, Crashed, DueWork, Expired, Heart, Stuck, Sweep, Waiters};
 use crate::writer::Writer;
 
 /// The description of a runtime.
@@ -204,6 +204,9 @@ impl Builder {
             watchdog::start_delayed(Crashed, &engine);
             watchdog::start_delayed(DueWork::default(), &engine);
             watchdog::start(Stuck::default(), &engine);
+            if let Some(expired) = Expired::new(&engine) {
+                watchdog::start_delayed(expired, &engine);
+            }
         }
         let names =
             engine.registry.iter().map(|function| format!("{} v{}", function.type_id, function.version));

@@ -275,7 +275,7 @@ async fn a_fault_at_any_call_changes_nothing_under_a_codec() {
         let settings = quick().stay_in_memory(ms(1));
         let runtime = started(plain(counted, &probe).settings(settings).codec(SEAL)).await;
         while write::schedule(&runtime, "1", letter()).await.is_err() {}
-        let message = || resilient::Outgoing::from(reply()).with_key("only");
+        let message = || Outgoing::from(reply()).with_key("only");
         while write::send(&runtime, "1", message()).await.is_err() {}
         assert_eq!(write::completion(&runtime, "1").await.expect("it succeeds"), written());
         let mut panel = write::control_panel(&runtime, "1").await;

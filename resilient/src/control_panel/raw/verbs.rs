@@ -100,6 +100,16 @@ impl RawControlPanel {
         Ok(())
     }
 
+    /// Asks that the instance ends, whatever has become of it since it was read; see
+    /// [`Runtime::cancel`](crate::Runtime::cancel). Edits are not stored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::cancel`](crate::Runtime::cancel).
+    pub async fn cancel(self) -> Result<(), InvokeError> {
+        calls::cancel(&self.engine, self.row.id).await
+    }
+
     async fn edit(&self, transition: Transition) -> Result<(), InvokeError> {
         let changes = self.changes(transition != Transition::Keep)?;
         let wakes = changes.messages.is_some();
