@@ -22,7 +22,7 @@ use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
 use crate::metrics;
 use crate::middleware::{Invocation, Next};
-use crate::outcome::Failure;
+use crate::outcome::{Cancelled, Failure};
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -102,6 +102,10 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
     match unread::check(&engine.codecs, claimed) {
         None => {}
+        // The store would not put it off, and it need not be decoded to end.
+        Some(Undecoded::Lacks { .. }) if *claimed.ticket.cancelled().borrow() => {
+            return fails_unread(engine, claimed, &Cancelled.failure_of_what_waits());
+        }
         Some(Undecoded::Lacks { codec }) => return unread::put_off(&codec),
         Some(Undecoded::Fails(failure)) => return fails_unread(engine, claimed, &failure),
     }

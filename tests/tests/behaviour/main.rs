@@ -25,6 +25,8 @@
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
+//! - `codecs`: data in another form than JSON, introduced, with another key, in panels.
+//! - `undecoded`: data whose codec is not here or refuses it: kept, put off or failed, and a typed error.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
 //! - `reasons`: why an instance is not running, in words, and what no live replica can run.
@@ -43,6 +45,7 @@ mod bad_input;
 mod cancel;
 mod cancelled;
 mod cancelled_runs;
+mod codecs;
 mod common;
 mod control_panel;
 mod correlation;
@@ -71,5 +74,6 @@ mod shutdown;
 mod side_by_side;
 mod startup;
 mod timers;
+mod undecoded;
 mod unreadable;
 mod versions;
