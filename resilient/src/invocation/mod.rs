@@ -16,6 +16,7 @@ use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::events;
+use crate::firings;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
 use crate::metrics;
@@ -95,6 +96,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
+    firings::begins(engine, claimed.ticket.id(), claimed.begun.time()).await;
     let body = match Body::new(engine, claimed) {
         Ok(body) => body,
         Err(failure) => {
