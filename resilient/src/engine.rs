@@ -59,6 +59,8 @@ pub(crate) struct Engine {
     /// Held while work is claimed.
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) wakes: Wakes,
+    /// Told when a firing of a recurring function could not be stored.
+    pub(crate) recurs: Notify,
     pub(crate) waiting: Waiting,
     pub(crate) inboxes: Inboxes,
     pub(crate) stage: watch::Sender<Stage>,
@@ -250,7 +252,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

@@ -79,6 +79,8 @@
 //!   [`Outgoing::with_key`]; a function waits for it with [`Context::messages`].
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
+//! - **Recurring**: `every = "1h"` or `cron = "30 2 * * *"` in [`#[resilient_fn]`](macro@resilient_fn#recurring-functions)
+//!   has a function run by itself, once at each [`Tick`] over all replicas.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Cancelling**: [`Runtime::cancel`] ends what waits, and asks what runs through [`Context::is_cancelled`],
 //!   [`Context::cancelled`] and its waits.
@@ -110,6 +112,7 @@
 //! | after the outcome is stored | result or failure | every later `invoke` returns it, a result as long as its [`Retention`] lasts |
 //! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | while it is postponed or sleeps | when it becomes due | any replica runs it then |
+//! | between two firings of a recurring function | the next firing | any replica runs it at its time, or late |
 //! | while it waits for a message | its deadline, if it has one | the message, or the deadline, has any replica run it |
 //! | while a message is sent | the message or nothing | the sender got no answer; sending again with the same key stores it once |
 //! | after its end was asked for | the request | the next run begins with it |
@@ -139,6 +142,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `cron`, on by default: functions recur at the times of a `cron` expression, in a time zone.
 //! - `messagepack`: the codec `MessagePack`, which stores data in that form; see [`codec`].
 //! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
@@ -162,6 +166,7 @@ pub mod middleware;
 mod outcome;
 mod payload;
 mod record;
+mod recurring;
 mod scrapbook;
 mod settings;
 mod status;
@@ -187,6 +192,7 @@ mod writer;
 
 mod calls;
 mod engine;
+mod firings;
 mod invocation;
 
 mod inspect;
@@ -219,6 +225,7 @@ pub use self::outcome::{
 };
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
+pub use self::recurring::{Tick, TickError};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
@@ -234,7 +241,7 @@ pub mod prelude {
     pub use crate::{
         AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, GuardError, InMemoryStore, InvokeError,
         Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings,
-        Status, Suspend, Versioned, resilient_fn,
+        Status, Suspend, Tick, Versioned, resilient_fn,
     };
 }
 

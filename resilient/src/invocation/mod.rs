@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::events;
+use crate::firings;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
 use crate::metrics;
@@ -100,6 +101,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
+    firings::begins(engine, claimed.ticket.id(), claimed.begun.time()).await;
     match unread::check(&engine.codecs, claimed) {
         None => {}
         // The store would not put it off, and it need not be decoded to end.

@@ -8,6 +8,8 @@
 //! - `failures`: panics, and errors with all their causes.
 //! - `guards`: calls that must not happen twice and calls that have to happen, by field and by name.
 //! - `panel_messages`: messages in a control panel, shown as they are stored and edited under compare-and-set.
+//! - `recurring`: ticks that fire once over all replicas, missed ticks, repairs, and changes of a schedule.
+//! - `recurring_days`: the same over days of virtual time, through daylight saving, outages and a fault at every call.
 //! - `postpone`: every form of putting itself off, and the limits of time.
 //! - `retry`: delays stored and in memory, counts, what is never tried again, and which policy decides.
 //! - `middleware`: its order, what it may do with a run, headers and the hook for failures.
@@ -64,6 +66,8 @@ mod panel_messages;
 mod postpone;
 mod raw_panel;
 mod reasons;
+mod recurring;
+mod recurring_days;
 mod resolve;
 mod retention;
 mod retry;
