@@ -54,6 +54,8 @@ mod sql;
 mod statements;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod store;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod within;
 
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 mod append;

@@ -22,7 +22,8 @@ use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
 use crate::settings::{FunctionSettings, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Write, Written};
+use crate::transaction::UserTransaction;
 use crate::waiting::Waiting;
 use crate::writer::Writer;
 
@@ -108,6 +109,16 @@ impl Engine {
         } else {
             Ok(journal)
         }
+    }
+
+    /// Writes in a transaction of the user's, past the writer: it ends when the user says so.
+    pub(crate) async fn write_in(
+        &self,
+        transaction: UserTransaction<'_>,
+        write: Write,
+    ) -> Result<Written, StoreError> {
+        let written = self.store.write_in(transaction.inner, &[write]).await?.pop();
+        written.ok_or_else(|| StoreError::permanent("the store did not answer a write in a transaction"))
     }
 
     /// How long after a heartbeat an instance of this kind counts as running.

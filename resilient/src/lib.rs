@@ -158,6 +158,7 @@ mod record;
 mod scrapbook;
 mod settings;
 mod status;
+mod transaction;
 mod version;
 
 pub mod store;

@@ -1,5 +1,6 @@
 //! Not public API: what generated code names. It may change with every release.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 
@@ -122,6 +123,16 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Se
 /// Stores a message for an instance.
 pub fn send<F: ResilientFn>(runtime: &Runtime, id: InstanceId, message: Outgoing) -> Sending<'_> {
     Box::pin(runtime.send::<F>(id, message))
+}
+
+/// Stores a message for an instance in a transaction of the user's.
+pub fn send_in<'a, F: ResilientFn>(
+    runtime: &'a Runtime,
+    transaction: &'a mut (impl Any + Send),
+    id: InstanceId,
+    message: Outgoing,
+) -> Sending<'a> {
+    Box::pin(runtime.send_in::<F>(transaction, id, message))
 }
 
 /// Puts one run into a box.

@@ -69,10 +69,12 @@ impl fmt::Debug for MySqlStore {
 implement_store!(MySqlStore);
 
 impl Backend for MySqlStore {
+    type Driver = MySql;
     type Connection = MySqlConnection;
     type Statement = ByRows;
 
     const NAME: &'static str = "MySQL";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::MySql>`";
     const BEGIN: &'static str = "begin";
     /// Longer than a replica waits for a lock, or for another's migration.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
@@ -94,6 +96,18 @@ impl Backend for MySqlStore {
         let answers = batch::apply(self, &mut lease, plan).await?;
         lease.give_back();
         Ok(answers)
+    }
+
+    async fn apply_in(&self, on: &mut MySqlConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        batch::apply_in(self, on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut MySqlConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        read(on, &self.statements.share, ids).await
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {

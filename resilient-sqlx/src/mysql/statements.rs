@@ -163,6 +163,16 @@ const LOCK: Template = Template {
     many: Some("select {columns} from ({rows}) as i straight_join {functions} as f on {same} for update"),
 };
 
+/// Reads rows as they were committed last, whatever the transaction has seen before.
+///
+/// Where a create has found its id taken, the server has locked the row in the same way: the one that is there stays.
+const SHARE: Template = Template {
+    one: "select {columns} from {functions} as f where {same} lock in share mode",
+    many: Some(
+        "select {columns} from ({rows}) as i straight_join {functions} as f on {same} lock in share mode",
+    ),
+};
+
 const EDIT: Template = Template {
     one: "update {functions} as f set \
      f.attempts = if(i.status <=> 0, {one_attempt_more}, f.attempts), f.crashes = 0, \
@@ -321,6 +331,7 @@ pub(super) struct Statements {
     pub(super) read: ByRows,
     pub(super) messages: ByRows,
     pub(super) lock: ByRows,
+    pub(super) share: ByRows,
     pub(super) signs: Signs<ByRows>,
     pub(super) due: Sql,
     pub(super) dead: Sql,
@@ -336,7 +347,7 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "?", &[OWN_WORDS, WORDS, LATE_WORDS]);
+        let dialect = Dialect::new(prefix, "?", '`', &[OWN_WORDS, WORDS, LATE_WORDS]);
         let by_rows = |columns, template| ByRows::new(&dialect, columns, template);
         Self {
             prefix: prefix.clone(),
@@ -353,6 +364,7 @@ impl Statements {
             read: by_rows(statements::READ.columns, READ),
             messages: by_rows(statements::MESSAGES.columns, MESSAGES),
             lock: by_rows(statements::READ.columns, LOCK),
+            share: by_rows(statements::READ.columns, SHARE),
             signs: Signs {
                 join: by_rows(statements::JOIN.columns, JOIN),
                 join_types: by_rows(statements::JOIN_TYPES.columns, JOIN_TYPES),

@@ -66,10 +66,12 @@ impl fmt::Debug for PostgresStore {
 implement_store!(PostgresStore);
 
 impl Backend for PostgresStore {
+    type Driver = Postgres;
     type Connection = PgConnection;
     type Statement = Statement;
 
     const NAME: &'static str = "PostgreSQL";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::Postgres>`";
     const BEGIN: &'static str = "begin";
     /// The server itself gives up a statement after 30 seconds.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
@@ -107,6 +109,18 @@ impl Backend for PostgresStore {
 
     async fn apply(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         self.apply_all(plan).await
+    }
+
+    async fn apply_in(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        self.apply_within(on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut PgConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        functions(&batch::run(on, &self.statements.common.read, ids).await?)
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {

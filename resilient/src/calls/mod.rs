@@ -2,6 +2,7 @@
 
 mod instance;
 mod send;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
 pub(crate) use self::send::{message, messages, send};
+pub(crate) use self::transaction::{schedule_in, send_in};
 
 use crate::answer::Answer;
 use crate::clock::Due;

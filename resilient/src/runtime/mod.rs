@@ -3,6 +3,7 @@
 mod builder;
 mod messages;
 mod shutdown;
+mod transactions;
 
 use std::fmt;
 use std::sync::Arc;

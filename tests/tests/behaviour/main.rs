@@ -15,6 +15,7 @@
 //! - `metrics`: every documented name, unit and label, and no other.
 //! - `messages`: sent from anywhere, waits in memory and suspended, keys, dead letters, races and crashes.
 //! - `timers`: sleeps and deadlines, in memory and suspended, side by side, across restarts and in virtual time.
+//! - `transactions`: instances, messages and progress in the user's own transaction, stored with the user's rows.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
@@ -66,5 +67,6 @@ mod shutdown;
 mod side_by_side;
 mod startup;
 mod timers;
+mod transactions;
 mod unreadable;
 mod versions;
