@@ -77,6 +77,8 @@
 //!   [`Scrapbook::at_most_once`]; [`Context::once`] without a field.
 //! - **Messages**: typed input from any process with [`Runtime::send`], stored once for each key of
 //!   [`Outgoing::with_key`]; a function waits for it with [`Context::messages`].
+//! - **Your own transactions**: [`Runtime::schedule_in`], [`Runtime::send_in`] and [`Scrapbook::save_in`] store a start, a
+//!   message or progress together with rows of your own, or not at all.
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
@@ -88,6 +90,8 @@
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
+//! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted
+//!   for example; see [`codec`].
 //! - **Watching**: `tracing` events for every transition, with ids and never with data; [`metrics`];
 //!   [`Builder::on_error`].
 //!
@@ -101,6 +105,9 @@
 //! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
+//! | after `save_in`, before the transaction is committed | the last saved scrapbook, and none of the transaction's rows | as above |
+//! | after that commit | the scrapbook and the rows | as above |
+//! | after `schedule_in` or `send_in`, before the commit | nothing | nothing; the caller's rows are gone, too |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
 //! | after the outcome is stored | result or failure | every later `invoke` returns it |
 //! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
@@ -133,6 +140,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `messagepack`: the codec `MessagePack`, which stores data in that form; see [`codec`].
 //! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
 // Generated code names the crate from outside, also in this crate's own tests.
@@ -169,6 +177,7 @@ pub mod conformance;
 pub mod registry;
 
 mod answer;
+mod coded;
 mod events;
 mod inboxes;
 mod invoke_error;
@@ -207,13 +216,15 @@ pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, Replica
 pub use self::invoke_error::InvokeError;
 pub use self::journal::{DeadLetter, Journal, Json};
 pub use self::message::{Either, Message, Messages, Outgoing};
-pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
+pub use self::outcome::{
+    Cancelled, Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend,
+};
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
-pub use self::settings::{FunctionSettings, Settings};
+pub use self::settings::{FunctionSettings, Retention, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};
 pub use self::version::{

@@ -34,7 +34,8 @@ use crate::store::{Answers, Plan};
 ///
 /// Its tables are `InnoDB` tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
 /// survives a power failure. The settings of the server's sessions do not matter, for each connection makes its own.
-/// A binary log needs the format `row` or `mixed`.
+/// A binary log needs the format `row` or `mixed`. What is written in a `sqlx::Transaction<'static, MySql>` of the user's, or
+/// on its connection, is stored with that: see the [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), resilient::StoreError> {

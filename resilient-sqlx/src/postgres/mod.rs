@@ -28,7 +28,9 @@ use crate::store::{Answers, Plan};
 
 /// A store in PostgreSQL, version 12 or newer.
 ///
-/// All times are those of the database's clock. An acknowledged write is on disk (`synchronous_commit=on`).
+/// All times are those of the database's clock. An acknowledged write is on disk (`synchronous_commit=on`). What is written
+/// in a `sqlx::Transaction<'static, Postgres>` of the user's, or on its connection, is stored with that: see the
+/// [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), resilient::StoreError> {

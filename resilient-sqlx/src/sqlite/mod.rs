@@ -30,7 +30,9 @@ use crate::store::{Answers, Plan};
 /// A store in SQLite: one file, no server.
 ///
 /// The file is in WAL mode with `synchronous=FULL`, so what was acknowledged survives a power failure. Other
-/// processes on the same machine may use the same file; network file systems are not safe for SQLite.
+/// processes on the same machine may use the same file; network file systems are not safe for SQLite. What is written in a
+/// `sqlx::Transaction<'static, Sqlite>` of the user's on that file, or on its connection, is stored with that: see the
+/// [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), resilient::StoreError> {

@@ -42,7 +42,7 @@ pub(crate) async fn send_in(
     check_not_stopped(engine)?;
     id.check()?;
     let messages = vec![message];
-    send::check(engine, &messages)?;
+    send::check(engine, &id, &messages)?;
     match write(engine, transaction, Write::Append(Append { id: id.clone(), messages })).await? {
         Written::Done => {
             let FunctionId { type_id, instance_id } = &id;

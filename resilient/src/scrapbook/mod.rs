@@ -161,7 +161,7 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// - [`SaveError::LostOwnership`]: as for `save`.
     /// - [`SaveError::Store`]: the transaction cannot go on, for example after a deadlock, or as a serialization failure.
     ///   As for such an error of the user's own statements, another run may fare better: `retry(…)`.
-    /// - [`SaveError::Encode`], [`SaveError::TooLarge`]: as for `save`.
+    /// - [`SaveError::Encode`], [`SaveError::TooLarge`], [`SaveError::Codec`]: as for `save`.
     ///
     /// # Cancellation
     ///
@@ -272,6 +272,16 @@ pub enum SaveError {
         bytes: usize,
         /// The most that is accepted.
         limit: usize,
+    },
+    /// The codec does not take it.
+    #[error("the {field} cannot be stored, for codec `{codec}` refuses it: {problem}")]
+    Codec {
+        /// `scrapbook` or `journal`.
+        field: &'static str,
+        /// The name of the codec.
+        codec: String,
+        /// What it says.
+        problem: String,
     },
     /// The store cannot take it, now or later.
     #[error("the store refused the scrapbook: {problem}")]
