@@ -10,7 +10,7 @@ use resilient::{FunctionId, ReplicaId, Status, Store, StoreError, StoredFunction
 use crate::backend::Backend;
 
 /// A batch by kinds, each sorted by its keys: two transactions that lock several rows lock them in the same order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Plan<'a> {
     pub(crate) creates: Vec<&'a Create>,
     pub(crate) saves: Vec<&'a Save>,
@@ -45,6 +45,17 @@ impl<'a> Plan<'a> {
         plan.edits.sort_by_key(|edit| &edit.id);
         plan.deletes.sort_by_key(|delete| &delete.id);
         plan
+    }
+
+    /// Each write but the appends in a plan of its own.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn apart(&self) -> impl Iterator<Item = Self> {
+        let creates = self.creates.iter().map(|create| Self { creates: vec![create], ..Self::default() });
+        let saves = self.saves.iter().map(|save| Self { saves: vec![save], ..Self::default() });
+        let finishes = self.finishes.iter().map(|finish| Self { finishes: vec![finish], ..Self::default() });
+        let edits = self.edits.iter().map(|edit| Self { edits: vec![edit], ..Self::default() });
+        let deletes = self.deletes.iter().map(|delete| Self { deletes: vec![delete], ..Self::default() });
+        creates.chain(saves).chain(finishes).chain(edits).chain(deletes)
     }
 
     /// How many kinds of writes on existing rows there are.
@@ -105,29 +116,59 @@ pub(crate) fn done(ids: Vec<FunctionId>) -> Answers {
 /// How often a write is tried again that could not be done when it was written, and could be when it was read.
 const ATTEMPTS: usize = 5;
 
+/// Where a batch is written, and read when a guard did not hold.
+pub(crate) trait Way: Send {
+    /// Applies a plan and answers its appends, and the other writes whose guard held.
+    fn apply(&mut self, plan: &Plan<'_>) -> impl Future<Output = Result<Answers, StoreError>> + Send;
+
+    /// Reads those instances that are there, in any order.
+    fn read(
+        &mut self,
+        ids: &[FunctionId],
+    ) -> impl Future<Output = Result<Vec<StoredFunction>, StoreError>> + Send;
+}
+
+/// In transactions of the store's own.
+struct Own<'s, B>(&'s B);
+
+impl<B: Backend + Store> Way for Own<'_, B> {
+    async fn apply(&mut self, plan: &Plan<'_>) -> Result<Answers, StoreError> {
+        self.0.settle("a write of instances", self.0.apply(plan)).await
+    }
+
+    async fn read(&mut self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, StoreError> {
+        Ok(self.0.get(ids).await?.into_iter().flatten().collect())
+    }
+}
+
 /// [`Store::write`]: one transaction, and reads only for the guards that did not hold.
 pub(crate) async fn write(
     store: &(impl Backend + Store),
     batch: &[Write],
 ) -> Result<Vec<Written>, StoreError> {
-    let mut answers = apply(store, &Plan::new(batch)).await?;
+    write_by(store, &mut Own(store), batch).await
+}
+
+/// Writes a batch, and reads only for the guards that did not hold.
+pub(crate) async fn write_by(
+    store: &impl Store,
+    way: &mut impl Way,
+    batch: &[Write],
+) -> Result<Vec<Written>, StoreError> {
+    let mut answers = way.apply(&Plan::new(batch)).await?;
     for _ in 0..ATTEMPTS {
         let failed: Vec<_> = batch.iter().filter(|write| !answers.contains_key(write.id())).collect();
-        let found = Found::read(store, &failed).await?;
+        let found = Found::read(store, way, &failed).await?;
         let again: Vec<&Write> = failed.iter().filter(|write| found.is_possible(write)).copied().collect();
         if again.is_empty() {
             let answer = |write: &Write| answers.remove(write.id()).unwrap_or_else(|| found.answer(write));
             return Ok(batch.iter().map(answer).collect());
         }
-        answers.extend(apply(store, &Plan::new(again)).await?);
+        answers.extend(way.apply(&Plan::new(again)).await?);
     }
     Err(StoreError::transient(
         "an instance was made, ended or removed again and again while it was written; try later",
     ))
-}
-
-async fn apply(store: &impl Backend, plan: &Plan<'_>) -> Result<Answers, StoreError> {
-    store.settle("a write of instances", store.apply(plan)).await
 }
 
 /// What was read to tell why guards did not hold.
@@ -137,7 +178,7 @@ struct Found {
 }
 
 impl Found {
-    async fn read(store: &impl Store, failed: &[&Write]) -> Result<Self, StoreError> {
+    async fn read(store: &impl Store, way: &mut impl Way, failed: &[&Write]) -> Result<Self, StoreError> {
         let runs = |write: &&Write| matches!(write, Write::Edit(Edit { transition: Transition::Run(_), .. }));
         let mut alive = HashSet::new();
         if failed.iter().any(runs) {
@@ -145,8 +186,8 @@ impl Found {
         }
         let unclear = failed.iter().filter(|write| !is_lost(write)).map(|write| write.id().clone());
         let unclear: Vec<_> = unclear.collect();
-        let rows = if unclear.is_empty() { Vec::new() } else { store.get(&unclear).await? };
-        let rows = rows.into_iter().flatten().map(|row| (row.id.clone(), row)).collect();
+        let rows = if unclear.is_empty() { Vec::new() } else { way.read(&unclear).await? };
+        let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         Ok(Self { rows, alive })
     }
 

@@ -77,6 +77,8 @@
 //!   [`Scrapbook::at_most_once`]; [`Context::once`] without a field.
 //! - **Messages**: typed input from any process with [`Runtime::send`], stored once for each key of
 //!   [`Outgoing::with_key`]; a function waits for it with [`Context::messages`].
+//! - **Your own transactions**: [`Runtime::schedule_in`], [`Runtime::send_in`] and [`Scrapbook::save_in`] store a start, a
+//!   message or progress together with rows of your own, or not at all.
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
 //! - **Recurring**: `every = "1h"` or `cron = "30 2 * * *"` in [`#[resilient_fn]`](macro@resilient_fn#recurring-functions)
@@ -108,6 +110,9 @@
 //! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
+//! | after `save_in`, before the transaction is committed | the last saved scrapbook, and none of the transaction's rows | as above |
+//! | after that commit | the scrapbook and the rows | as above |
+//! | after `schedule_in` or `send_in`, before the commit | nothing | nothing; the caller's rows are gone, too |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
 //! | after the outcome is stored | result or failure | every later `invoke` returns it, a result as long as its [`Retention`] lasts |
 //! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
@@ -170,6 +175,7 @@ mod recurring;
 mod scrapbook;
 mod settings;
 mod status;
+mod transaction;
 mod version;
 
 pub mod store;

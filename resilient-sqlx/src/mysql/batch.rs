@@ -66,6 +66,23 @@ pub(super) async fn apply(
     .into())
 }
 
+/// Applies a plan in a transaction of the user's: write by write, for nothing can be undone alone. A guard that does not
+/// hold writes nothing.
+pub(super) async fn apply_in(
+    store: &MySqlStore,
+    connection: &mut MySqlConnection,
+    plan: &Plan<'_>,
+) -> Result<Answers, Trouble> {
+    let mut answers = Answers::new();
+    for alone in plan.apart() {
+        if write_all(connection, &steps(&store.statements, &alone)).await? {
+            answers.extend(done(alone.guarded()));
+        }
+    }
+    answers.extend(append(store, connection, &plan.appends).await?);
+    Ok(answers)
+}
+
 impl<'a> Step<'a> {
     fn all(statement: &'a ByRows, rows: impl IntoIterator<Item = Vec<Value<'a>>>) -> Vec<Self> {
         let pieces = statement.cut_rows(rows);

@@ -35,7 +35,8 @@ use crate::store::{Answers, Plan};
 ///
 /// Its tables are `InnoDB` tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
 /// survives a power failure. The settings of the server's sessions do not matter, for each connection makes its own.
-/// A binary log needs the format `row` or `mixed`.
+/// A binary log needs the format `row` or `mixed`. What is written in a `sqlx::Transaction<'static, MySql>` of the user's, or
+/// on its connection, is stored with that: see the [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), resilient::StoreError> {
@@ -70,10 +71,12 @@ impl fmt::Debug for MySqlStore {
 implement_store!(MySqlStore);
 
 impl Backend for MySqlStore {
+    type Driver = MySql;
     type Connection = MySqlConnection;
     type Statement = ByRows;
 
     const NAME: &'static str = "MySQL";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::MySql>`";
     const BEGIN: &'static str = "begin";
     /// Longer than a replica waits for a lock, or for another's migration.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
@@ -95,6 +98,18 @@ impl Backend for MySqlStore {
         let answers = batch::apply(self, &mut lease, plan).await?;
         lease.give_back();
         Ok(answers)
+    }
+
+    async fn apply_in(&self, on: &mut MySqlConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        batch::apply_in(self, on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut MySqlConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        read(on, &self.statements.share, ids).await
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {

@@ -171,6 +171,16 @@ const LOCK: Template = Template {
     many: Some("select {columns} from ({rows}) as i straight_join {functions} as f on {same} for update"),
 };
 
+/// Reads rows as they were committed last, whatever the transaction has seen before.
+///
+/// Where a create has found its id taken, the server has locked the row in the same way: the one that is there stays.
+const SHARE: Template = Template {
+    one: "select {columns} from {functions} as f where {same} lock in share mode",
+    many: Some(
+        "select {columns} from ({rows}) as i straight_join {functions} as f on {same} lock in share mode",
+    ),
+};
+
 const EDIT: Template = Template {
     one: "update {functions} as f set \
      f.attempts = if(i.status <=> 0, {one_attempt_more}, f.attempts), f.crashes = 0, \
@@ -317,6 +327,7 @@ pub(super) struct Statements {
     pub(super) lock: ByRows,
     pub(super) lock_ended: ByRows,
     pub(super) delete_ended: ByRows,
+    pub(super) share: ByRows,
     pub(super) signs: Signs<ByRows>,
     pub(super) due: Sql,
     pub(super) dead: Sql,
@@ -332,7 +343,7 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "?", &[OWN_WORDS, WORDS, LATE_WORDS]);
+        let dialect = Dialect::new(prefix, "?", '`', &[OWN_WORDS, WORDS, LATE_WORDS]);
         let by_rows = |columns, template| ByRows::new(&dialect, columns, template);
         Self {
             prefix: prefix.clone(),
@@ -352,6 +363,7 @@ impl Statements {
             lock: by_rows(statements::READ.columns, LOCK),
             lock_ended: by_rows(ENDED_COLUMNS, LOCK_ENDED),
             delete_ended: by_rows(statements::READ.columns, DELETE_ENDED),
+            share: by_rows(statements::READ.columns, SHARE),
             signs: Signs {
                 join: by_rows(statements::JOIN.columns, JOIN),
                 join_types: by_rows(statements::JOIN_TYPES.columns, JOIN_TYPES),

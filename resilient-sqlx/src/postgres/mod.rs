@@ -29,7 +29,9 @@ use crate::store::{Answers, Plan};
 
 /// A store in PostgreSQL, version 12 or newer.
 ///
-/// All times are those of the database's clock. An acknowledged write is on disk (`synchronous_commit=on`).
+/// All times are those of the database's clock. An acknowledged write is on disk (`synchronous_commit=on`). What is written
+/// in a `sqlx::Transaction<'static, Postgres>` of the user's, or on its connection, is stored with that: see the
+/// [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), resilient::StoreError> {
@@ -67,10 +69,12 @@ impl fmt::Debug for PostgresStore {
 implement_store!(PostgresStore);
 
 impl Backend for PostgresStore {
+    type Driver = Postgres;
     type Connection = PgConnection;
     type Statement = Statement;
 
     const NAME: &'static str = "PostgreSQL";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::Postgres>`";
     const BEGIN: &'static str = "begin";
     /// The server itself gives up a statement after 30 seconds.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
@@ -108,6 +112,18 @@ impl Backend for PostgresStore {
 
     async fn apply(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         self.apply_all(plan).await
+    }
+
+    async fn apply_in(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        self.apply_within(on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut PgConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        functions(&batch::run(on, &self.statements.common.read, ids).await?)
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {

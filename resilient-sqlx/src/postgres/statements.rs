@@ -42,10 +42,11 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("{greatest}", "greatest"),
 ];
 
-/// Locks rows in the order of their keys, before several statements of one transaction write them in any order.
+/// Locks rows in the order of their keys, before several statements of one transaction write them in any order; answers
+/// those that are there.
 const LOCK: Shape = Shape {
     columns: READ.columns,
-    template: "{rows}select 1 from i cross join {functions} as f where {same} \
+    template: "{rows}select f.type_id, f.instance_id from i cross join {functions} as f where {same} \
          order by f.type_id, f.instance_id for update of f",
 };
 
@@ -115,7 +116,7 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "$1", &[WORDS, OWN_WORDS]);
+        let dialect = Dialect::new(prefix, "$1", '"', &[WORDS, OWN_WORDS]);
         Self {
             lock: Statement::new(&dialect, &LOCK),
             append: Statement::new(&dialect, &APPEND),

@@ -89,7 +89,7 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "?1", &[WORDS, OWN_WORDS]);
+        let dialect = Dialect::new(prefix, "?1", '"', &[WORDS, OWN_WORDS]);
         Self {
             common: Common::new(prefix, dialect.clone(), Statement::new),
             take: Statement::new(&dialect, &TAKE),

@@ -120,6 +120,7 @@ async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
     let invocation = Invocation::new(body.context(), epoch, version, Arc::clone(body.notes()));
     let outcome = Next::new(middleware.layers(), &invocation, &body).run().await;
     body.notes().close().await;
+    body.settle(false).await;
     metrics::dead_letters(body.context().type_id(), body.new_dead_letters());
     let outcome = Outcome::check(engine, outcome, &body, claimed.message_count);
     if let Answer::Failed(failure) = &outcome.answer {

@@ -4,6 +4,7 @@ mod builder;
 mod cancel;
 mod messages;
 mod shutdown;
+mod transactions;
 
 use std::fmt;
 use std::sync::Arc;

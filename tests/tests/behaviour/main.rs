@@ -17,6 +17,7 @@
 //! - `metrics`: every documented name, unit and label, and no other.
 //! - `messages`: sent from anywhere, waits in memory and suspended, keys, dead letters, races and crashes.
 //! - `timers`: sleeps and deadlines, in memory and suspended, side by side, across restarts and in virtual time.
+//! - `transactions`: instances, messages and progress in the user's own transaction, stored with the user's rows.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
@@ -78,6 +79,7 @@ mod shutdown;
 mod side_by_side;
 mod startup;
 mod timers;
+mod transactions;
 mod undecoded;
 mod unreadable;
 mod versions;
