@@ -91,6 +91,8 @@
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
+//! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted
+//!   for example; see [`codec`].
 //! - **Watching**: `tracing` events for every transition, with ids and never with data; [`metrics`];
 //!   [`Builder::on_error`].
 //!
@@ -136,6 +138,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `messagepack`: the codec `MessagePack`, which stores data in that form; see [`codec`].
 //! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
 // Generated code names the crate from outside, also in this crate's own tests.
@@ -171,6 +174,7 @@ pub mod conformance;
 pub mod registry;
 
 mod answer;
+mod coded;
 mod events;
 mod inboxes;
 mod invoke_error;
@@ -211,13 +215,15 @@ pub use self::id::{Epoch, FunctionId, IdError, InstanceId, MAX_ID_BYTES, Replica
 pub use self::invoke_error::InvokeError;
 pub use self::journal::{DeadLetter, Journal, Json};
 pub use self::message::{Either, Message, Messages, Outgoing};
-pub use self::outcome::{Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend};
+pub use self::outcome::{
+    Cancelled, Failure, IntoFailure, MAX_FAILURE_TEXT, Outcome, Postpone, RawOutcome, Suspend,
+};
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
-pub use self::settings::{FunctionSettings, Settings};
+pub use self::settings::{FunctionSettings, Retention, Settings};
 pub use self::status::Status;
 pub use self::store::{Filter, InMemoryStore, Store, StoreError};
 pub use self::version::{

@@ -10,6 +10,7 @@ use crate::status::Status;
 /// Why an instance stands where it stands, as these replicas are alive.
 pub(crate) fn reason(row: &StoredFunction, live: &[LiveReplica]) -> String {
     match row.status {
+        Status::Executing if row.cancel_requested => format!("{}, asked to end", running(row, live)),
         Status::Executing => running(row, live),
         Status::Succeeded => "succeeded".to_owned(),
         Status::Failed => {

@@ -48,9 +48,10 @@ impl Body {
         let saver = Arc::new(RunSaver::new(engine, claimed));
         let notes = Arc::new(Notes::new(journal, Some(Arc::clone(&saver) as _)));
         // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
+        let post = Arc::new(RunPost::new(engine, claimed));
         let context = Context::new(id, claimed.attempt, engine.shutting_down.subscribe())
             .after_other_runs(epoch > Epoch::ZERO.next())
-            .attached(Arc::clone(&notes), Arc::new(RunPost::new(engine, claimed)));
+            .attached(Arc::clone(&notes), post, claimed.ticket.cancelled());
         Ok(Self {
             registration: claimed.registration,
             param: claimed.param.clone(),

@@ -41,7 +41,8 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
                 // Who waits for a run that is over before it has come to anything waits for the next one.
                 return answer.map_or((), |answer| ticket.end(answer));
             }
-            // A message arrived between the last look and the suspension: run again at once.
+            // A message arrived between the last look and the suspension, or the end of the instance was asked for: run
+            // again at once, and with the answer. The next run begins with the wish, so this does not repeat itself.
             Ok(Written::Changed) => (ending, reason, answer) = (Ending::Released, None, None),
             Ok(_) => return events::outcome_dropped(&id, epoch),
             Err(error) => {

@@ -5,6 +5,7 @@ mod finish;
 mod outcome;
 mod post;
 mod saver;
+mod unread;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use self::body::Body;
 pub(crate) use self::finish::hand_over;
 use self::outcome::Outcome;
 pub(crate) use self::post::Begun;
+use self::unread::Undecoded;
 use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
@@ -59,6 +61,9 @@ impl Claimed {
         begun: Begun,
         row: StoredFunction,
     ) -> Self {
+        if row.cancel_requested {
+            ticket.cancel();
+        }
         Self {
             ticket,
             owner,
@@ -95,14 +100,14 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
+    match unread::check(&engine.codecs, claimed) {
+        None => {}
+        Some(Undecoded::Lacks { codec }) => return unread::put_off(&codec),
+        Some(Undecoded::Fails(failure)) => return fails_unread(engine, claimed, &failure),
+    }
     let body = match Body::new(engine, claimed) {
         Ok(body) => body,
-        Err(failure) => {
-            let Claimed { ticket, attempt, registration, .. } = claimed;
-            let unrun = Unrun { id: ticket.id(), epoch: ticket.epoch(), attempt: *attempt, journal: None };
-            fails_unrun(engine, registration, unrun, &failure);
-            return Outcome::failed(&failure, None);
-        }
+        Err(failure) => return fails_unread(engine, claimed, &failure),
     };
     let middleware = engine.middleware_of(&claimed.registration);
     let (epoch, version) = (claimed.ticket.epoch(), claimed.registration.version);
@@ -115,6 +120,14 @@ async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
         middleware.failed(&invocation, failure);
     }
     outcome
+}
+
+/// What is stored of it cannot be read, so it fails and keeps it.
+fn fails_unread(engine: &Engine, claimed: &Claimed, failure: &Failure) -> Outcome {
+    let Claimed { ticket, attempt, registration, journal, .. } = claimed;
+    let (id, epoch, journal) = (ticket.id(), ticket.epoch(), journal.as_deref());
+    fails_unrun(engine, registration, Unrun { id, epoch, attempt: *attempt, journal }, failure);
+    Outcome::failed(failure, None)
 }
 
 /// An instance that fails although its body has not run.

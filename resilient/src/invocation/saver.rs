@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::Claimed;
 use crate::backoff::Backoff;
+use crate::codec::{Field, Place, Refused};
 use crate::engine::Engine;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::payload::Payload;
@@ -93,9 +94,14 @@ impl RunSaver {
     }
 }
 
-fn check_size(engine: &Engine, field: &'static str, bytes: usize) -> Result<(), SaveError> {
-    let limit = engine.settings.max_payload;
-    if bytes > limit { Err(SaveError::TooLarge { field, bytes, limit }) } else { Ok(()) }
+/// Whether the value can be stored.
+fn check(engine: &Engine, place: &Place<'_>, json: &str) -> Result<(), SaveError> {
+    let (field, bytes, limit) = (place.field.name(), json.len(), engine.settings.max_payload);
+    if bytes > limit {
+        return Err(SaveError::TooLarge { field, bytes, limit });
+    }
+    let encoded = engine.codecs.encode(place, json);
+    encoded.map(drop).map_err(|Refused { codec, problem }| SaveError::Codec { field, codec, problem })
 }
 
 #[async_trait]
@@ -103,8 +109,12 @@ impl Saver for RunSaver {
     async fn save(&self, progress: Progress) -> Result<(), SaveError> {
         let Some(engine) = self.engine.upgrade() else { return Err(self.lost()) };
         let Progress { scrapbook, journal } = &progress;
-        check_size(&engine, "scrapbook", scrapbook.as_ref().map_or(0, |payload| payload.body.len()))?;
-        check_size(&engine, "journal", journal.as_ref().map_or(0, String::len))?;
+        if let Some(Payload { version, body }) = scrapbook {
+            check(&engine, &Place::new(&self.id, Field::Scrapbook, *version), body)?;
+        }
+        if let Some(journal) = journal {
+            check(&engine, &Place::new(&self.id, Field::Journal, 0), journal)?;
+        }
         let mut number = self.number.lock().await;
         // From here on it counts, even if the body is dropped before the answer: what begins next must not fall behind
         // what may be stored.

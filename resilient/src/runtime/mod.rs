@@ -1,6 +1,7 @@
 //! The runtime: what user code starts, calls and shuts down.
 
 mod builder;
+mod cancel;
 mod messages;
 mod shutdown;
 

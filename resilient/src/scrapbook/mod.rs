@@ -241,6 +241,16 @@ pub enum SaveError {
         /// The most that is accepted.
         limit: usize,
     },
+    /// The codec does not take it.
+    #[error("the {field} cannot be stored, for codec `{codec}` refuses it: {problem}")]
+    Codec {
+        /// `scrapbook` or `journal`.
+        field: &'static str,
+        /// The name of the codec.
+        codec: String,
+        /// What it says.
+        problem: String,
+    },
     /// The store cannot take it, now or later.
     #[error("the store refused the scrapbook: {problem}")]
     Store {

@@ -61,6 +61,7 @@ fn methods(types: &Types) -> Vec<Method> {
         method("schedule_at", docs::SCHEDULE_AT, vec![param(), time], quote!(())),
         method("schedule_after", docs::SCHEDULE_AFTER, vec![param(), delay], quote!(())),
         method("send_all", docs::SEND_ALL, vec![messages()], quote!(())),
+        method("cancel", docs::CANCEL, Vec::new(), quote!(())),
         method("reinvoke", docs::REINVOKE, Vec::new(), output()),
         method("control_panel", docs::CONTROL_PANEL, Vec::new(), panel),
         method("completion", docs::COMPLETION, Vec::new(), output()),
@@ -82,6 +83,8 @@ mod docs {
     pub(super) const SCHEDULE_AT: &str = "Stores the instance `id`, to be run at this time.";
     pub(super) const SCHEDULE_AFTER: &str = "Stores the instance `id`, to be run after this long.";
     pub(super) const SEND_ALL: &str = "Stores messages for an instance, all of them or none, in this order.";
+    pub(super) const CANCEL: &str =
+        "Asks that an instance ends: at once when it waits, and by its context when it runs.";
     pub(super) const REINVOKE: &str = "Runs an instance again that has ended or waits.";
     pub(super) const CONTROL_PANEL: &str =
         "Opens an instance for a person or a tool: to read, edit, run again or end it.";
