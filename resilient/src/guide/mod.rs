@@ -7,7 +7,9 @@
 //! | [`at_most_once`] | What about a call that must not happen twice? |
 //! | [`retries_and_timers`] | How does it try again later, or wait for a week? |
 //! | [`messages`] | How does the rest of the world answer it? |
+//! | [`cancelling`] | How do I stop an instance? |
 //! | [`versions`] | How do I deploy new code while old instances are under way? |
+//! | [`codecs_and_retention`] | In which form is data stored, and for how long? |
 //! | [`testing`] | How do I test a crash? |
 //! | [`operating`] | What do I watch, and how do I repair? |
 //! | [`choosing_settings`] | What does a shorter heartbeat do, and what does it cost? |
@@ -62,8 +64,14 @@ pub mod retries_and_timers {}
 #[doc = include_str!("messages.md")]
 pub mod messages {}
 
+#[doc = include_str!("cancelling.md")]
+pub mod cancelling {}
+
 #[doc = include_str!("versions.md")]
 pub mod versions {}
+
+#[doc = include_str!("codecs_and_retention.md")]
+pub mod codecs_and_retention {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
