@@ -6,6 +6,9 @@
 //! and its latest *scrapbook*, and nothing else. What has been done is what the scrapbook says has been done. What code
 //! cannot decide fails, and a person repairs it through a typed [`ControlPanel`].
 //!
+//! New here? The [`guide`] has a chapter for each question, and [`guide::getting_started`] is the first one: in a quarter of
+//! an hour you have a function of your own that was killed and went on.
+//!
 //! # A tour
 //!
 //! ```standalone_crate
@@ -208,6 +211,8 @@ mod watchdog;
 mod control_panel;
 
 mod runtime;
+
+pub mod guide;
 
 #[doc(hidden)]
 #[path = "private.rs"]
