@@ -147,8 +147,11 @@ mod id;
 pub mod metrics;
 mod panics;
 
+mod answer;
 pub mod codec;
 mod context;
+mod family;
+mod invoke_error;
 mod journal;
 mod message;
 pub mod middleware;
@@ -167,10 +170,8 @@ pub mod conformance;
 
 pub mod registry;
 
-mod answer;
 mod events;
 mod inboxes;
-mod invoke_error;
 mod lease;
 mod limited;
 mod runs;
@@ -178,6 +179,7 @@ mod waiting;
 mod writer;
 
 mod calls;
+mod children;
 mod engine;
 mod invocation;
 

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{check_not_stopped, unexpected};
 use crate::engine::Engine;
-use crate::id::{FunctionId, check_text};
+use crate::id::FunctionId;
+use crate::invocation::check_messages;
 use crate::invoke_error::InvokeError;
 use crate::message::Outgoing;
 use crate::record::NewMessage;
@@ -26,16 +27,6 @@ pub(crate) fn message(outgoing: Outgoing) -> Result<NewMessage, InvokeError> {
     Ok(NewMessage { name: name.to_owned(), payload, key })
 }
 
-/// Refuses messages that cannot be stored.
-pub(super) fn check(engine: &Engine, messages: &[NewMessage]) -> Result<(), InvokeError> {
-    for NewMessage { name, payload, key } in messages {
-        check_text("name of the message", name)?;
-        check_text("key of the message", key)?;
-        engine.check_size("message", payload)?;
-    }
-    Ok(())
-}
-
 /// Stores messages for an instance, and wakes it.
 pub(crate) async fn send(
     engine: &Arc<Engine>,
@@ -44,7 +35,7 @@ pub(crate) async fn send(
 ) -> Result<(), InvokeError> {
     check_not_stopped(engine)?;
     id.check()?;
-    check(engine, &messages)?;
+    check_messages(engine, &messages)?;
     if messages.is_empty() {
         return Ok(());
     }

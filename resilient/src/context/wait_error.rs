@@ -16,7 +16,7 @@ use crate::store::StoreError;
 pub enum WaitError {
     /// It is not there yet: the run ends, and another one begins when it is.
     #[error("what is waited for is not there yet; leave the function with `?`")]
-    Suspended(#[source] Suspend),
+    Suspended(#[from] Suspend),
     /// Two waits of one run have the same name, so the second would end with the first.
     #[error("the timer `{name}` was used in this run already; give each one a name of its own")]
     NameTaken {

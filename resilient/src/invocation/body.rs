@@ -50,7 +50,7 @@ impl Body {
         // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
         let context = Context::new(id, claimed.attempt, engine.shutting_down.subscribe())
             .after_other_runs(epoch > Epoch::ZERO.next())
-            .attached(Arc::clone(&notes), Arc::new(RunPost::new(engine, claimed)));
+            .attached(Arc::clone(&notes), Arc::new(RunPost::new(engine, claimed)), claimed.message_count);
         Ok(Self {
             registration: claimed.registration,
             param: claimed.param.clone(),

@@ -11,7 +11,7 @@ use super::resolve::{UnknownCall, settled};
 use crate::answer::failure_of;
 use crate::engine::Engine;
 use crate::guard::{AtMostOnce, Guarded};
-use crate::id::{Epoch, FunctionId, ReplicaId, check_text};
+use crate::id::{Epoch, FunctionId, ReplicaId, check_message_name, check_text};
 use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
@@ -253,7 +253,7 @@ impl RawControlPanel {
     }
 
     fn check_message(&self, message: &NewMessage) -> Result<(), InvokeError> {
-        check_text("name of the message", &message.name)?;
+        check_message_name(&message.name)?;
         check_text("key of the message", &message.key)?;
         self.check("message", &message.payload)
     }
