@@ -124,7 +124,7 @@ pub enum IdError {
     /// There is nothing in it.
     #[error("the {field} is empty; give at least one byte")]
     Empty {
-        /// `type id`, `instance id`, or `name` or `key of the message`.
+        /// `type id`, `instance id`, `name` or `key of the message`, or `name of the child`.
         field: &'static str,
     },
     /// It is longer than [`MAX_ID_BYTES`].

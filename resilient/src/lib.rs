@@ -79,6 +79,9 @@
 //!   [`Outgoing::with_key`]; a function waits for it with [`Context::messages`].
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
+//! - **Children**: [`Context::invoke`] runs another resilient function and waits for it, [`Context::invoke_all`] many on all
+//!   replicas; `?` ends the run of a parent that waits, and the end of the child begins the next one. From outside,
+//!   [`Runtime::schedule_many`] stores thousands in a few statements.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`], and why something waits with
 //!   [`Runtime::reason`].
@@ -106,6 +109,8 @@
 //! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | while it is postponed or sleeps | when it becomes due | any replica runs it then |
 //! | while it waits for a message | its deadline, if it has one | the message, or the deadline, has any replica run it |
+//! | while a child is begun | the child or nothing | the next run of its parent finds it, or begins it |
+//! | while it waits for a child | nothing more | the end of the child, stored together with what wakes its parent, has any replica run that |
 //! | while a message is sent | the message or nothing | the sender got no answer; sending again with the same key stores it once |
 //! | again and again in the same body | the count of lost owners | with the sixth in a row it fails as a `crash loop`, for a person |
 //!
