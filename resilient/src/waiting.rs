@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::id::FunctionId;
+use crate::settings::SLOWEST_WAIT;
 use crate::store::{Store, StoreError};
 
 /// What a caller waits for.
@@ -46,15 +47,13 @@ impl Pace {
 
     /// Rarely: whoever waits was just told how it stands, and a hint comes when it changes.
     pub(crate) fn rarely(interval: Duration) -> Self {
-        let interval = interval.saturating_mul(SLOWEST);
+        let interval = interval.saturating_mul(SLOWEST_WAIT);
         Self { first: interval, interval }
     }
 }
 
 /// The most ids in one query.
 pub(crate) const PAGE: usize = 500;
-/// How much less often a long wait looks.
-const SLOWEST: u32 = 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -146,7 +145,7 @@ impl Waiting {
         due.map(|(id, group)| {
             group.look_at = now + group.interval;
             group.waiters.iter_mut().for_each(|waiter| waiter.is_asked = true);
-            group.interval = (group.interval * 5 / 4).min(interval * SLOWEST);
+            group.interval = (group.interval * 5 / 4).min(interval * SLOWEST_WAIT);
             id.clone()
         })
         .collect()

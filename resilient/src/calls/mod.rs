@@ -1,7 +1,9 @@
-//! What callers ask for: invoke, schedule, send, wait, invoke again. Untyped; the runtime puts types around it.
+//! What callers ask for: invoke, schedule, send, wait, cancel, invoke again. Untyped; the runtime puts types around it.
 
 mod bulk;
+mod cancel;
 mod send;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -9,7 +11,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 pub(crate) use self::bulk::schedule_many;
+pub(crate) use self::cancel::cancel;
 pub(crate) use self::send::{message, messages, send};
+pub(crate) use self::transaction::{schedule_in, send_in};
 pub(crate) use crate::invocation::Instance;
 use crate::invocation::{owner_of, task_lost, unexpected};
 
@@ -26,7 +30,7 @@ use crate::registry::{Registration, ResilientFn};
 use crate::runs::{Ended, Ticket};
 use crate::status::Status;
 use crate::store::{Edit, Replace, Start, StoreError, Transition, Write, Written};
-use crate::version::DecodeError;
+use crate::version::{DecodeError, check_decoded};
 use crate::waiting::{Pace, Until};
 
 /// Runs an instance here, or waits for the one that exists.
@@ -173,7 +177,7 @@ pub(crate) fn check_edited(id: &FunctionId, written: &Written) -> Result<(), Inv
     }
 }
 
-/// Newer code wrote it, so this code does not touch it.
+/// What newer code wrote, this code does not touch, and what it cannot decode it does not begin.
 fn check_readable(
     registration: &Registration,
     row: &StoredFunction,
@@ -184,7 +188,20 @@ fn check_readable(
         let source = DecodeError::Newer { type_name: registration.fn_path, stored, newest };
         return Err(InvokeError::Decode { field: "parameter", source });
     }
-    check_scrapbook(registration, changes.scrapbook.as_ref().or(row.scrapbook.as_ref()))
+    let scrapbook = changes.scrapbook.as_ref().or(row.scrapbook.as_ref());
+    check_scrapbook(registration, scrapbook)?;
+    let param = changes.param.as_ref().unwrap_or(&row.param);
+    let scrapbook = scrapbook.filter(|_| registration.scrapbook.is_some());
+    let values = [
+        ("parameter", Some(param.body.as_str())),
+        ("scrapbook", scrapbook.map(|scrapbook| scrapbook.body.as_str())),
+        ("journal", changes.journal.as_ref().or(row.journal.as_ref()).map(String::as_str)),
+    ];
+    for (field, text) in values {
+        let decoded = check_decoded(registration.fn_path, text.unwrap_or_default());
+        decoded.map_err(|source| InvokeError::Decode { field, source })?;
+    }
+    Ok(())
 }
 
 /// The function reads the stored scrapbook, or has said that it does without it.

@@ -35,7 +35,7 @@ pub(crate) async fn send(
 ) -> Result<(), InvokeError> {
     check_not_stopped(engine)?;
     id.check()?;
-    check_messages(engine, &messages)?;
+    check_messages(engine, &id, &messages)?;
     if messages.is_empty() {
         return Ok(());
     }

@@ -179,14 +179,14 @@ impl Waits {
             let mut impatient = pin!(self.impatient(false, patience, shutdown));
             tokio::select! {
                 biased;
-                Some((id, end)) = ends.recv() => match end {
-                    Some(answer) => brood.ends(id, answer, going_on),
-                    None => {
+                Some((id, end)) = ends.recv() => {
+                    let Some(answer) = end else {
                         // Somebody has deleted it: the next run begins it anew.
                         going_on.waits_for(&id, false);
                         return Err(self.suspend().into());
-                    }
-                },
+                    };
+                    brood.ends(id, answer, going_on);
+                }
                 () = &mut impatient => self.last_look(family, brood, going_on).await?,
             }
         }

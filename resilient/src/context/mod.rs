@@ -39,7 +39,7 @@ pub enum Mode {
     Retry,
 }
 
-/// What a run may know about itself: its id, its attempt, and whether the process is about to end.
+/// What a run may know about itself: its id, its attempt, and whether its end was asked for or the process is about to end.
 #[derive(Debug, Clone)]
 pub struct Context {
     id: FunctionId,
@@ -61,18 +61,26 @@ impl Context {
     #[doc(hidden)]
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
         let notes = Arc::<Notes>::default();
-        let waits = Arc::new(Waits::new(Arc::clone(&notes), Log::read_through(), 0, None));
+        let cancel = watch::channel(false).1;
+        let waits = Arc::new(Waits::new(Arc::clone(&notes), (Log::read_through(), 0), None, cancel));
         let (resumed, number, given) = Default::default();
         Self { id, attempt, resumed, shutdown, notes, waits, number, family: None, given }
     }
 
-    /// For the runtime: the journal of the run, and what it asks while it waits, when it was begun with so many messages.
-    pub(crate) fn attached<P>(self, notes: Arc<Notes>, post: Arc<P>, message_count: i64) -> Self
+    /// For the runtime: the journal of the run, what it asks while it waits when it was begun with so many messages, and
+    /// how it learns that it is to be cancelled.
+    pub(crate) fn attached<P>(
+        self,
+        notes: Arc<Notes>,
+        post: Arc<P>,
+        message_count: i64,
+        cancel: watch::Receiver<bool>,
+    ) -> Self
     where
         P: Post + Family + 'static,
     {
-        let waits =
-            Waits::new(Arc::clone(&notes), Log::default(), message_count, Some(Arc::clone(&post) as _));
+        let log = (Log::default(), message_count);
+        let waits = Waits::new(Arc::clone(&notes), log, Some(Arc::clone(&post) as _), cancel);
         Self { notes, waits: Arc::new(waits), family: Some(post), ..self }
     }
 
@@ -87,7 +95,7 @@ impl Context {
 
     /// Begins a child here, unless it exists, and waits for its end.
     pub(crate) async fn child(&self, child: Child) -> Result<Answer, InvokeError> {
-        self.waits.child(self.family(), child, &self.shutdown).await
+        self.waits.unless_cancelled(self.waits.child(self.family(), child, &self.shutdown)).await
     }
 
     /// Begins children anywhere, unless they exist, and waits for the ends of all, or for a failure among them.
@@ -95,7 +103,7 @@ impl Context {
         &self,
         children: Vec<Child>,
     ) -> Result<HashMap<FunctionId, Answer>, InvokeError> {
-        self.waits.children(self.family(), children, &self.shutdown).await
+        self.waits.unless_cancelled(self.waits.children(self.family(), children, &self.shutdown)).await
     }
 
     /// Begins a child anywhere that nobody waits for.
@@ -153,6 +161,28 @@ impl Context {
     #[must_use]
     pub fn with_shutdown(self) -> Self {
         Self { shutdown: watch::channel(true).1, ..self }
+    }
+
+    /// For unit tests: the instance is to be cancelled.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use resilient::prelude::*;
+    ///
+    /// #[resilient_fn(type_id = "Nap", register = false)]
+    /// async fn nap(_: (), context: &Context) -> resilient::Result<()> {
+    ///     Ok(context.sleep("a day", Duration::from_secs(24 * 3600)).await?)
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// assert!(nap((), &Context::test().with_cancel()).await.is_err());
+    /// # });
+    /// # Ok::<(), resilient::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_cancel(self) -> Self {
+        let waits = self.waits.anew(Arc::clone(&self.notes)).with_cancel();
+        Self { waits: Arc::new(waits), ..self }
     }
 
     /// For unit tests: this message is there when the run begins.
@@ -244,14 +274,31 @@ impl Context {
     ///
     /// Dropping the future has no effect.
     pub async fn shutting_down(&self) {
-        until_shutdown(&self.shutdown).await;
+        told(&self.shutdown).await;
+    }
+
+    /// Whether somebody has asked that the instance ends: by [`Runtime::cancel`](crate::Runtime::cancel), in this run or in
+    /// an earlier one.
+    pub fn is_cancelled(&self) -> bool {
+        self.waits.is_cancelled()
+    }
+
+    /// Waits until somebody has asked that the instance ends, for `tokio::select!` around what takes long.
+    ///
+    /// Sleeps and waits for messages need none: they end by themselves then, with [`WaitError::Cancelled`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future has no effect.
+    pub async fn cancelled(&self) {
+        self.waits.cancelled().await;
     }
 }
 
-/// Waits until the process is about to end.
-async fn until_shutdown(shutdown: &watch::Receiver<bool>) {
-    let mut shutdown = shutdown.clone();
-    if shutdown.wait_for(|ends| *ends).await.is_err() {
+/// Waits until a run is told something.
+async fn told(signal: &watch::Receiver<bool>) {
+    let mut signal = signal.clone();
+    if signal.wait_for(|is_told| *is_told).await.is_err() {
         // The sender is gone without having said anything: nothing will ever end this run.
         std::future::pending::<()>().await;
     }

@@ -16,7 +16,7 @@ use crate::store::{Ending, Finish, StoreError, Write, Written};
 
 /// Stores what a run came to, and tells those who wait for it.
 pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, run: &mut Run) {
-    let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer } = outcome;
+    let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer, apart } = outcome;
     let mut answer = Some(answer);
     let Claimed { ticket, owner, journal: begun_with, .. } = claimed;
     let (id, epoch) = (ticket.id().clone(), ticket.epoch());
@@ -36,7 +36,7 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
         let written = tokio::select! {
             biased;
             () = ticket.stopped() => return,
-            written = tell_parent(engine, parent, Write::Finish(finish)) => written,
+            written = write(engine, finish, parent, apart) => written,
         };
         match written {
             Ok(Written::Done) => {
@@ -45,7 +45,8 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
                 // Who waits for a run that is over before it has come to anything waits for the next one.
                 return answer.map_or((), |answer| ticket.end(answer));
             }
-            // A message arrived between the last look and the suspension: run again at once.
+            // A message arrived between the last look and the suspension, or the end of the instance was asked for: run
+            // again at once, and with the answer. The next run begins with the wish, so this does not repeat itself.
             Ok(Written::Changed) => (ending, reason, answer) = (Ending::Released, None, None),
             Ok(_) => return events::outcome_dropped(&id, epoch),
             Err(error) => {
@@ -71,6 +72,25 @@ pub(crate) async fn tell_parent(
     let tell = family::ended(parent.clone(), write.id());
     let written = engine.writer.write_and_tell(write, tell).await?;
     if written == Written::Done {
+        engine.wake_parent(&parent);
+    }
+    Ok(written)
+}
+
+async fn write(
+    engine: &Engine,
+    finish: Finish,
+    journal: Option<&str>,
+    apart: bool,
+) -> Result<Written, StoreError> {
+    let (finish, patience) = (Write::Finish(finish), engine.settings.store_patience);
+    if !apart {
+        return tell_parent(engine, journal, finish).await;
+    }
+    let parent = Journal::parent_in(journal);
+    let tell = parent.clone().and_then(|parent| family::ended(parent, finish.id()));
+    let written = engine.writer.write_apart(finish, tell, patience).await?;
+    if let Some(parent) = parent.filter(|_| written == Written::Done) {
         engine.wake_parent(&parent);
     }
     Ok(written)

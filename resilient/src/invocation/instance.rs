@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::codec::Field;
 use crate::engine::Engine;
 use crate::id::{FunctionId, check_message_name, check_text};
 use crate::invoke_error::InvokeError;
@@ -28,8 +29,8 @@ impl Instance {
     /// Refuses what cannot be stored.
     pub(crate) fn check(&self, engine: &Engine) -> Result<(), InvokeError> {
         self.id.check()?;
-        engine.check_size("parameter", &self.param)?;
-        check_messages(engine, &self.messages)
+        engine.check_payload(&self.id, Field::Param, &self.param)?;
+        check_messages(engine, &self.id, &self.messages)
     }
 
     /// With what middleware notes at the start. Called in the task of the caller: there, middleware finds out for whom
@@ -53,11 +54,15 @@ pub(super) fn message_count(create: &Create) -> i64 {
 }
 
 /// Refuses messages that cannot be stored.
-pub(crate) fn check_messages(engine: &Engine, messages: &[NewMessage]) -> Result<(), InvokeError> {
+pub(crate) fn check_messages(
+    engine: &Engine,
+    id: &FunctionId,
+    messages: &[NewMessage],
+) -> Result<(), InvokeError> {
     for NewMessage { name, payload, key } in messages {
         check_message_name(name)?;
         check_text("key of the message", key)?;
-        engine.check_size("message", payload)?;
+        engine.check_payload(id, Field::Message { name, key }, payload)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Claimed;
 use crate::backoff::Backoff;
 use crate::clock::Timestamp;
+use crate::codec::Codecs;
 use crate::context::{Log, Post, StoreTime};
 use crate::engine::Engine;
 use crate::events;
@@ -26,6 +27,13 @@ pub(crate) struct Begun {
     pub(crate) shown: Option<Timestamp>,
 }
 
+impl Begun {
+    /// What the store's clock shows, if its answer has told.
+    pub(super) fn time(self) -> Option<StoreTime> {
+        self.shown.map(|shown| StoreTime::new(shown, self.asked, self.answered))
+    }
+}
+
 /// What one run asks its store while it waits.
 ///
 /// It knows the engine weakly: a context that user code keeps longer than its run must not keep the runtime alive.
@@ -36,6 +44,7 @@ pub(super) struct RunPost {
     epoch: Epoch,
     begun: Begun,
     stay_in_memory: Duration,
+    codecs: Arc<Codecs>,
 }
 
 impl RunPost {
@@ -46,6 +55,7 @@ impl RunPost {
             epoch: claimed.ticket.epoch(),
             begun: claimed.begun,
             stay_in_memory: engine.settings.stay_in_memory,
+            codecs: Arc::clone(&engine.codecs),
         }
     }
 
@@ -82,10 +92,10 @@ impl Post for RunPost {
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {
-        let Begun { asked, answered, shown } = self.begun;
-        if let Some(shown) = shown {
-            return Ok(StoreTime::new(shown, asked, answered));
+        if let Some(time) = self.begun.time() {
+            return Ok(time);
         }
+        let Begun { asked, answered, .. } = self.begun;
         let read = async |engine: Arc<Engine>| engine.store.get(std::slice::from_ref(&self.id)).await;
         let row = self.ask(read).await?.pop().flatten();
         let row = row.ok_or_else(|| StoreError::permanent(format!("there is no instance `{}`", self.id)))?;
@@ -110,6 +120,10 @@ impl Post for RunPost {
 
     fn set_aside(&self, position: i64, name: &str) {
         events::set_aside(&self.id, position, name);
+    }
+
+    fn lacks_codec(&self, name: &str) -> bool {
+        self.codecs.lacks(name)
     }
 
     fn stay_in_memory(&self) -> Duration {

@@ -24,7 +24,9 @@ impl Watchdog for Arrivals {
     async fn pass(&self, engine: &Arc<Engine>) -> Result<(), StoreError> {
         let ended = engine.inboxes.pass(engine.store.as_ref(), engine.settings.wait_poll).await?;
         // Whoever waits for one of these children looks at it now.
-        ended.iter().for_each(|child| engine.waiting.hint(child));
+        for child in &ended {
+            engine.waiting.hint(child);
+        }
         Ok(())
     }
 }

@@ -43,6 +43,15 @@ struct Caller {
 }
 
 impl Job {
+    /// A request as a batch of its own.
+    pub(super) fn alone(Request { write, tell, answer }: Request) -> Vec<Self> {
+        let told = tell.clone().map(|tell| Self::new(Write::Append(tell), None));
+        let mut jobs: Vec<_> =
+            std::iter::once(Self { tell, ..Self::new(write, Some(answer)) }).chain(told).collect();
+        in_order(&mut jobs);
+        jobs
+    }
+
     /// A write that nothing else has to go with.
     pub(super) fn new(write: Write, answer: Option<Answer>) -> Self {
         let messages = match &write {
@@ -71,22 +80,20 @@ impl Job {
 
     /// Each caller's own write again, in the order in which they came, with what has to go with it.
     pub(super) fn apart(self) -> Vec<Vec<Self>> {
-        match self.write {
-            Write::Append(Append { id, mut messages }) => {
-                let mut rest = messages.drain(..);
-                let mut alone = |caller: Caller| {
-                    let messages: Vec<NewMessage> = rest.by_ref().take(caller.messages).collect();
-                    let write = Write::Append(Append { id: id.clone(), messages });
-                    // What goes with another write comes again with that.
-                    caller.answer.is_some().then(|| vec![Self { write, tell: None, callers: vec![caller] }])
-                };
-                self.callers.into_iter().filter_map(&mut alone).collect()
-            }
-            _ => {
-                let told = self.tell.clone().map(|tell| Self::new(Write::Append(tell), None));
-                vec![std::iter::once(self).chain(told).collect()]
-            }
-        }
+        let Write::Append(Append { id, mut messages }) = self.write else {
+            let told = self.tell.clone().map(|tell| Self::new(Write::Append(tell), None));
+            let mut jobs: Vec<_> = std::iter::once(self).chain(told).collect();
+            in_order(&mut jobs);
+            return vec![jobs];
+        };
+        let mut rest = messages.drain(..);
+        let mut alone = |caller: Caller| {
+            let messages: Vec<NewMessage> = rest.by_ref().take(caller.messages).collect();
+            let write = Write::Append(Append { id: id.clone(), messages });
+            // What goes with another write comes again with that.
+            caller.answer.is_some().then(|| vec![Self { write, tell: None, callers: vec![caller] }])
+        };
+        self.callers.into_iter().filter_map(&mut alone).collect()
     }
 
     /// Tells all who wait; a caller may have gone away, and its write is done all the same.
@@ -150,11 +157,15 @@ impl Batch {
         self.jobs.push(job);
     }
 
-    /// The writes in the order of their ids, in which all batches lock rows: so two of them, here or elsewhere, cannot
-    /// deadlock.
+    /// All writes.
     pub(super) fn finish(&mut self) -> Vec<Job> {
         let mut jobs = mem::take(&mut self.jobs);
-        jobs.sort_by(|a, b| a.write.id().cmp(b.write.id()));
+        in_order(&mut jobs);
         jobs
     }
+}
+
+/// The order of the ids, in which all batches lock rows: so two of them, here or elsewhere, cannot deadlock.
+fn in_order(jobs: &mut [Job]) {
+    jobs.sort_by(|a, b| a.write.id().cmp(b.write.id()));
 }

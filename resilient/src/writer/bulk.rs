@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_batch_is_limited_by_its_number_and_by_its_bytes() {
         assert_eq!(sizes([]), [0; 0]);
-        assert_eq!(sizes([1; 10_001]), [5_000, 5_000, 1]);
+        assert_eq!(sizes(std::iter::repeat_n(1, 10_001)), [5_000, 5_000, 1]);
         assert_eq!(sizes([3 << 20; 5]), [2, 2, 1]);
         assert_eq!(sizes([1, 9 << 20, 1]), [1, 1, 1]);
     }

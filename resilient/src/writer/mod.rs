@@ -76,6 +76,20 @@ impl Writer {
         let (store, patience) = (Arc::clone(&self.store), self.patience);
         tokio::spawn(bulk::create_all(store, patience, creates)).await.map_err(|_| stopped())?
     }
+
+    /// Hands over a write that may have to wait for a transaction of the user's: alone, so that nobody else waits with it.
+    /// Once begun, it is carried out even when this future is dropped.
+    pub(crate) async fn write_apart(
+        &self,
+        write: Write,
+        tell: Option<Append>,
+        patience: Duration,
+    ) -> Result<Written, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let flight = Flight::new(Arc::clone(&self.store), patience);
+        tokio::spawn(async move { flight.carry(Job::alone(Request { write, tell, answer })).await });
+        answered.await.map_err(|_| stopped())?
+    }
 }
 
 fn stopped() -> StoreError {

@@ -303,6 +303,32 @@ on_every_store! {
         }
     }
 
+    /// To cancel a child is one more way to end it; to cancel its parent leaves it alone.
+    async fn a_child_that_is_cancelled_wakes_its_parent_and_not_the_other_way_round(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = replica(store.clone(), &probe, leaving()).await;
+        for id in ["child", "parent"] {
+            let _ = parent::invoke(&runtime, id, Handled(Listen)).await;
+            suspended(&store, id).await;
+            let child = format!("{id}/0");
+            eventually(PATIENCE, async || stored(&store, "Work", &child).await.status == Status::Suspended).await;
+        }
+        work::cancel(&runtime, "child/0").await.expect("it waits");
+        assert_eq!(completed(&runtime, "child").await, [0], "the body is told how its child failed");
+        parent::cancel(&runtime, "parent").await.expect("it waits");
+        assert!(failure(parent::completion(&runtime, "parent").await).is_cancelled());
+        assert_eq!(stored(&store, "Work", "parent/0").await.status, Status::Suspended, "it goes on");
+        // One that waits in memory leaves at once.
+        let staying = replica(store.another().await, &probe, staying()).await;
+        let answer = tokio::spawn({
+            let staying = staying.clone();
+            async move { parent::invoke(&staying, "memory", Each(vec![Listen])).await }
+        });
+        eventually(PATIENCE, async || runtime.list(&Filter::default()).await.is_ok_and(|rows| rows.len() == 6)).await;
+        parent::cancel(&runtime, "memory").await.expect("it runs");
+        assert!(failure(answer.await.expect("no panic")).is_cancelled());
+    }
+
     /// A child that kills its process again and again ends as well.
     async fn a_crash_loop_of_a_child_wakes_its_parent(store: TestStore) {
         let probe = Probe::default();
