@@ -24,6 +24,8 @@
 //! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
 //! - `settings`: the effect of each setting on leases, intervals, patience and places, self-fencing, lost claims.
+//! - `bulk`: many instances in one call.
+//! - `children`: functions that a body invokes, and that wake it when they end.
 //! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
@@ -45,9 +47,11 @@
 
 mod background;
 mod bad_input;
+mod bulk;
 mod cancel;
 mod cancelled;
 mod cancelled_runs;
+mod children;
 mod codecs;
 mod common;
 mod control_panel;
