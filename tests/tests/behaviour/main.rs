@@ -17,6 +17,7 @@
 //! - `timers`: sleeps and deadlines, in memory and suspended, side by side, across restarts and in virtual time.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
+//! - `created_again`: panels of an instance that was deleted, and whose id was taken again.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
 //! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
@@ -43,6 +44,7 @@ mod common;
 mod control_panel;
 mod correlation;
 mod crash;
+mod created_again;
 mod data;
 mod events;
 mod failures;
