@@ -20,6 +20,7 @@
 //! - `transactions`: instances, messages and progress in the user's own transaction, stored with the user's rows.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
+//! - `created_again`: panels of an instance that was deleted, and whose id was taken again.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
 //! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
@@ -57,6 +58,7 @@ mod common;
 mod control_panel;
 mod correlation;
 mod crash;
+mod created_again;
 mod data;
 mod events;
 mod failures;
