@@ -49,6 +49,11 @@ pub(crate) fn failure_of(row: &StoredFunction) -> Option<Failure> {
     row.failure.as_deref().and_then(|text| serde_json::from_str(text).ok())
 }
 
+/// Whether this is the stored form of a failure on request.
+pub(crate) fn is_cancelled(failure: &str) -> bool {
+    serde_json::from_str(failure).is_ok_and(|failure: Failure| failure.is_cancelled())
+}
+
 fn succeeded(row: &StoredFunction) -> Option<Answer> {
     row.result.clone().map(|result| Answer::Succeeded { version: row.version, result })
 }

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::clock::Due;
-use crate::id::FunctionId;
+use crate::codec::{Codecs, Field, Place, Refused};
+use crate::id::{FunctionId, TypeId};
 use crate::inboxes::Inboxes;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
@@ -21,8 +22,9 @@ use crate::middleware::{self, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
-use crate::settings::{FunctionSettings, Settings};
-use crate::store::{Store, StoreError};
+use crate::settings::{FunctionSettings, Retention, Settings};
+use crate::store::{Expiry, Store, StoreError, Write, Written};
+use crate::transaction::UserTransaction;
 use crate::waiting::Waiting;
 use crate::writer::Writer;
 
@@ -45,6 +47,8 @@ pub(crate) struct Engine {
     pub(crate) writer: Writer,
     pub(crate) registry: Registry,
     pub(crate) dependencies: Arc<Dependencies>,
+    /// What data is encoded with on its way to the store, and decoded with on its way back.
+    pub(crate) codecs: Arc<Codecs>,
     pub(crate) settings: Settings,
     /// What wraps the runs of each function.
     pub(crate) middleware: HashMap<middleware::Kind, Stack>,
@@ -106,10 +110,22 @@ impl Engine {
         let journal = Journal { headers, ..Journal::default() }.text();
         let (bytes, limit) = (journal.as_ref().map_or(0, String::len), self.settings.max_payload);
         if bytes > limit {
-            Err(InvokeError::TooLarge { field: "journal", bytes, limit })
-        } else {
-            Ok(journal)
+            return Err(InvokeError::TooLarge { field: "journal", bytes, limit });
         }
+        if let Some(text) = &journal {
+            self.check_codec(&Place::new(id, Field::Journal, 0), text)?;
+        }
+        Ok(journal)
+    }
+
+    /// Writes in a transaction of the user's, past the writer: it ends when the user says so.
+    pub(crate) async fn write_in(
+        &self,
+        transaction: UserTransaction<'_>,
+        write: Write,
+    ) -> Result<Written, StoreError> {
+        let written = self.store.write_in(transaction.inner, &[write]).await?.pop();
+        written.ok_or_else(|| StoreError::permanent("the store did not answer a write in a transaction"))
     }
 
     /// How long after a heartbeat an instance of this kind counts as running.
@@ -123,6 +139,22 @@ impl Engine {
         own.unwrap_or(usize::MAX)
     }
 
+    /// How long results of each function type are kept, those that are kept for ever left out.
+    pub(crate) fn expiries(&self) -> Vec<Expiry> {
+        let mut types: Vec<_> =
+            self.registry.iter().map(|function| (function.type_id, function.version)).collect();
+        types.dedup_by_key(|(type_id, _)| *type_id);
+        let expiries = types.into_iter().map(|kind| {
+            let own = self.function_settings(kind).and_then(|function| function.retention);
+            (TypeId::from(kind.0), own.unwrap_or(self.settings.retention))
+        });
+        let ends = expiries.filter_map(|(type_id, retention)| match retention {
+            Retention::For(after) => Some(Expiry { type_id, after }),
+            Retention::Forever => None,
+        });
+        ends.collect()
+    }
+
     fn function_settings(&self, kind: Kind) -> Option<&FunctionSettings> {
         self.functions.iter().find(|(type_id, _)| type_id == kind.0).map(|(_, settings)| settings)
     }
@@ -130,6 +162,25 @@ impl Engine {
     pub(crate) fn check_size(&self, field: &'static str, payload: &Payload) -> Result<(), InvokeError> {
         let (bytes, limit) = (payload.body.len(), self.settings.max_payload);
         if bytes > limit { Err(InvokeError::TooLarge { field, bytes, limit }) } else { Ok(()) }
+    }
+
+    /// Whether the value can be stored.
+    pub(crate) fn check_payload(
+        &self,
+        id: &FunctionId,
+        field: Field<'_>,
+        payload: &Payload,
+    ) -> Result<(), InvokeError> {
+        self.check_size(field.name(), payload)?;
+        self.check_codec(&Place::new(id, field, payload.version), &payload.body)
+    }
+
+    /// Whether the codec takes it: asked for each value before it is written, so that whoever gives it is told. What a
+    /// codec refuses no sooner than in a write would be written again and again, in vain.
+    pub(crate) fn check_codec(&self, place: &Place<'_>, json: &str) -> Result<(), InvokeError> {
+        let field = place.field.name();
+        let encoded = self.codecs.encode(place, json);
+        encoded.map(drop).map_err(|Refused { codec, problem }| InvokeError::Codec { field, codec, problem })
     }
 }
 
@@ -212,7 +263,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `wait`, `read messages`, `recur`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

@@ -1,7 +1,8 @@
 //! What is told of runs and writes, to tracing and to metrics: ids and numbers, never the user's data.
 
+use crate::answer::is_cancelled;
 use crate::id::{Epoch, FunctionId};
-use crate::metrics::Run;
+use crate::metrics::{self, Run};
 use crate::store::{Ending, StoreError};
 
 /// The run is measured until what this answers is dropped.
@@ -23,7 +24,7 @@ pub(crate) fn outcome_dropped(id: &FunctionId, epoch: Epoch) {
 
 pub(crate) fn run_ended(run: &mut Run, (id, epoch): (&FunctionId, Epoch), ending: &Ending) {
     run.ends(measured(ending));
-    if matches!(ending, Ending::Failed(_)) {
+    if matches!(ending, Ending::Failed(failure) if !is_cancelled(failure)) {
         return failed(id, epoch);
     }
     let (type_id, instance_id) = (&id.type_id, &id.instance_id);
@@ -41,6 +42,19 @@ pub(crate) fn handed_over(id: &FunctionId, epoch: Epoch) {
     tracing::info!(%type_id, %instance_id, %epoch, "handed over");
 }
 
+/// What waits has ended with it, and what runs is told.
+pub(crate) fn cancel_asked(id: &FunctionId) {
+    let (type_id, instance_id) = (&id.type_id, &id.instance_id);
+    metrics::cancelled(type_id);
+    tracing::info!(%type_id, %instance_id, "its end was asked for");
+}
+
+/// Results whose time is over.
+pub(crate) fn expired(instances: u64) {
+    metrics::expired(instances);
+    tracing::info!(instances, "results are deleted, for their retention is over");
+}
+
 pub(crate) fn batch_failed(writes: usize, error: &StoreError) {
     tracing::warn!(writes, %error, "a batch of writes failed");
 }
@@ -53,6 +67,7 @@ fn failed(id: &FunctionId, epoch: Epoch) {
 fn outcome(ending: &Ending) -> &'static str {
     match ending {
         Ending::Succeeded(_) => "succeeded",
+        Ending::Failed(failure) if is_cancelled(failure) => "cancelled",
         Ending::Failed(_) => "failed",
         Ending::Postponed(_) => "postponed",
         Ending::Suspended { .. } => "suspended",
@@ -63,6 +78,7 @@ fn outcome(ending: &Ending) -> &'static str {
 fn measured(ending: &Ending) -> &'static str {
     match ending {
         Ending::Succeeded(_) => "success",
+        Ending::Failed(failure) if is_cancelled(failure) => "cancelled",
         Ending::Failed(_) => "failed",
         Ending::Postponed(_) => "postpone",
         Ending::Suspended { .. } => "suspend",

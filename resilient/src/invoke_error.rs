@@ -9,6 +9,7 @@ use crate::codec::EncodeError;
 use crate::guard::Guarded;
 use crate::id::{FunctionId, IdError};
 use crate::outcome::Failure;
+use crate::status::Status;
 use crate::store::StoreError;
 use crate::version::DecodeError;
 
@@ -115,6 +116,14 @@ pub enum InvokeError {
         /// The instance.
         id: FunctionId,
     },
+    /// The instance has ended already, and not because it was cancelled.
+    #[error("`{id}` has {status} already, so there is nothing to cancel")]
+    Ended {
+        /// The instance.
+        id: FunctionId,
+        /// How it has ended: it has succeeded or failed.
+        status: Status,
+    },
     /// The id, or the name or the key of a message, cannot be stored.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -147,6 +156,16 @@ pub enum InvokeError {
         /// The limit.
         limit: usize,
     },
+    /// The codec does not take the value.
+    #[error("the {field} cannot be stored, for codec `{codec}` refuses it: {problem}")]
+    Codec {
+        /// `parameter`, `scrapbook`, `result`, `message` or `journal`.
+        field: &'static str,
+        /// The name of the codec.
+        codec: String,
+        /// What it says.
+        problem: String,
+    },
     /// The stored value cannot be read by this code.
     #[error("the stored {field} cannot be read")]
     Decode {
@@ -154,6 +173,14 @@ pub enum InvokeError {
         field: &'static str,
         /// What is wrong with it.
         source: DecodeError,
+    },
+    /// What was given as a transaction is none in which the store can write; nothing was written.
+    #[error("the store cannot write in a `{given}`: {problem}")]
+    UnfitTransaction {
+        /// The type that was given.
+        given: &'static str,
+        /// What the store takes.
+        problem: String,
     },
     /// The store is away or broken; whether something was stored is unknown, and asking again is safe.
     #[error("the store is away or broken")]

@@ -17,6 +17,8 @@
 //! | `resilient_crashes` | counter | count | `type_id` | claimed instances that have lost an owner since their last progress |
 //! | `resilient_crash_loops` | counter | count | `type_id` | instances that failed because they had lost too many owners |
 //! | `resilient_takeovers` | counter | count | | instances of dead replicas that this replica made due |
+//! | `resilient_cancellations` | counter | count | `type_id` | requests to end an instance that the store has acknowledged |
+//! | `resilient_expired` | counter | count | | results that this replica deleted because their retention was over |
 //! | `resilient_batches` | counter | count | `result` | transactions of the writer that the store has answered |
 //! | `resilient_batch_size` | histogram | count | | writes in one transaction |
 //! | `resilient_store_errors` | counter | count | `activity` | errors of the store, by what was being done |
@@ -25,8 +27,8 @@
 //!
 //! The values of the labels:
 //!
-//! - `outcome`: `success`, `postpone`, `suspend` or `failed`; `again` when a message overtook a suspension; `stopped`
-//!   when nothing was stored: lease or ownership was lost, or a shutdown handed the run over.
+//! - `outcome`: `success`, `postpone`, `suspend`, `failed` or `cancelled`; `again` when a message overtook a suspension, or
+//!   a request to end a wait; `stopped` when nothing was stored: lease or ownership was lost, or a shutdown handed the run over.
 //! - `wait`: where a try waits for the next one, `memory` or `stored`.
 //! - `result`: `stored`, or `failed` when the answer was an error.
 //! - `activity`: `write` for the writer, and those of [`BackgroundError`](crate::BackgroundError).
@@ -101,6 +103,14 @@ pub(crate) fn taken_over(instances: u64) {
     emit::count("resilient_takeovers", instances, &[]);
 }
 
+pub(crate) fn cancelled(type_id: &TypeId) {
+    of_type("resilient_cancellations", type_id, 1);
+}
+
+pub(crate) fn expired(instances: u64) {
+    emit::count("resilient_expired", instances, &[]);
+}
+
 pub(crate) fn batch(writes: usize, is_stored: bool) {
     let result = if is_stored { "stored" } else { "failed" };
     emit::count("resilient_batches", 1, &[("result", result)]);
@@ -150,7 +160,7 @@ mod emit {
     }
 
     /// The counters, with the words of the table above.
-    const COUNTERS: [(&str, &str); 14] = [
+    const COUNTERS: [(&str, &str); 16] = [
         ("resilient_runs_begun", "runs that have begun"),
         ("resilient_runs_ended", "runs that have ended"),
         ("resilient_retries", "failed tries that are followed by another"),
@@ -161,6 +171,8 @@ mod emit {
         ("resilient_crashes", "claimed instances that have lost an owner since their last progress"),
         ("resilient_crash_loops", "instances that failed because they had lost too many owners"),
         ("resilient_takeovers", "instances of dead replicas that this replica made due"),
+        ("resilient_cancellations", "requests to end an instance that the store has acknowledged"),
+        ("resilient_expired", "results that this replica deleted because their retention was over"),
         ("resilient_batches", "transactions of the writer that the store has answered"),
         ("resilient_store_errors", "errors of the store, by what was being done"),
         ("resilient_heartbeats_lost", "signs of life that the store did not answer or accept"),

@@ -1,5 +1,6 @@
 //! Not public API: what generated code names. It may change with every release.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 
@@ -150,6 +151,16 @@ pub fn send<F: ResilientFn>(runtime: &Runtime, id: InstanceId, message: Outgoing
 /// The parameter of a recurring function, made in the one place that asks whether it can be.
 pub fn from_tick<P: FromTick>(tick: Tick) -> P {
     P::from(tick)
+}
+
+/// Stores a message for an instance in a transaction of the user's.
+pub fn send_in<'a, F: ResilientFn>(
+    runtime: &'a Runtime,
+    transaction: &'a mut (impl Any + Send),
+    id: InstanceId,
+    message: Outgoing,
+) -> Sending<'a> {
+    Box::pin(runtime.send_in::<F>(transaction, id, message))
 }
 
 /// Puts one run into a box.

@@ -35,6 +35,8 @@ struct Run {
     /// Whether the store has it as owned by this replica; before, it is only on its way.
     owned: bool,
     stop: watch::Sender<bool>,
+    /// Tells the body that its end was asked for.
+    cancel: watch::Sender<bool>,
     ended: Ended,
 }
 
@@ -56,11 +58,12 @@ impl Runs {
             return Err(run.1.ended.clone());
         }
         let (stop, stopped) = watch::channel(self.closed.load(Ordering::Relaxed));
+        let (cancel, cancelled) = watch::channel(false);
         let (end, ended) = watch::channel(None);
-        table.insert((id.clone(), epoch), Run { kind, lease, owned: false, stop, ended });
+        table.insert((id.clone(), epoch), Run { kind, lease, owned: false, stop, cancel, ended });
         self.running.send_replace(table.len());
         drop(table);
-        Ok(Ticket { runs: Arc::clone(self), id: id.clone(), epoch, stopped, end })
+        Ok(Ticket { runs: Arc::clone(self), id: id.clone(), epoch, stopped, cancelled, end })
     }
 
     /// Whether this run is going on here.
@@ -113,6 +116,20 @@ impl Runs {
         }
     }
 
+    /// Tells the latest run of an instance that its end was asked for, if one goes on here.
+    pub(crate) fn cancel(&self, id: &FunctionId) {
+        if let Some((_, run)) = latest(&self.table(), id) {
+            run.cancel.send_replace(true);
+        }
+    }
+
+    /// Tells one run that its end was asked for.
+    pub(crate) fn cancel_one(&self, id: &FunctionId, epoch: Epoch) {
+        if let Some(run) = self.table().get(&(id.clone(), epoch)) {
+            run.cancel.send_replace(true);
+        }
+    }
+
     /// Waits until nothing runs here.
     pub(crate) async fn drained(&self) {
         let mut running = self.running.subscribe();
@@ -134,6 +151,7 @@ pub(crate) struct Ticket {
     id: FunctionId,
     epoch: Epoch,
     stopped: watch::Receiver<bool>,
+    cancelled: watch::Receiver<bool>,
     end: watch::Sender<Option<Answer>>,
 }
 
@@ -177,6 +195,16 @@ impl Ticket {
         let mut stopped = self.stopped.clone();
         // An error means that the entry is gone, and the run has to stop as well.
         let _ = stopped.wait_for(|stopped| *stopped).await;
+    }
+
+    /// Set when its end was asked for.
+    pub(crate) fn cancelled(&self) -> watch::Receiver<bool> {
+        self.cancelled.clone()
+    }
+
+    /// Its end was asked for before it began.
+    pub(crate) fn cancel(&self) {
+        self.runs.cancel_one(&self.id, self.epoch);
     }
 
     /// Tells all who wait how the run ended.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::clock::Due;
+use crate::payload::MAX_BODY;
+
 /// How a runtime behaves. All times are real durations; the defaults suit most services.
 ///
 /// ```
@@ -22,6 +25,7 @@ pub struct Settings {
     pub(crate) store_patience: Duration,
     pub(crate) start_delay: Duration,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) retention: Retention,
     pub(crate) max_running: usize,
     pub(crate) max_crashes: u32,
     pub(crate) max_payload: usize,
@@ -42,6 +46,7 @@ impl Default for Settings {
             store_patience: Duration::from_secs(10),
             start_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(20),
+            retention: Retention::DEFAULT,
             max_running: 1_000,
             max_crashes: 5,
             max_payload: 1024 * 1024,
@@ -107,6 +112,14 @@ setters! {
     start_delay: Duration,
     /// How long [`Runtime::shutdown`](crate::Runtime::shutdown) waits for running functions before it hands them over. Default 20 s.
     shutdown_grace: Duration,
+    /// How long the result of an instance is kept, with all that belongs to it, counted from when it succeeded. Default 30
+    /// days.
+    ///
+    /// It is also for how long an id remembers its result: after that there is no such instance, and the same id runs
+    /// anew. What has failed is never deleted, and neither is what waits or runs. Replicas that take work look for results
+    /// of the function types that they know, at most every 10 minutes, so one may stay a little longer. Where replicas
+    /// differ the shortest one counts. A function type may ask for another one in its [`FunctionSettings`].
+    retention: Retention,
     /// How many functions may run here before this replica stops taking work from the store. Default 1,000.
     ///
     /// A direct `invoke` starts at once and counts, but does not wait.
@@ -115,6 +128,8 @@ setters! {
     /// loop`. Default 5.
     max_crashes: u32,
     /// The most bytes of JSON of one parameter, scrapbook, result or message. Default 1 MiB, at most 15 MiB.
+    ///
+    /// What a [codec](crate::codec) makes of it is at most 15 MiB as well, as text, which is a third longer than its bytes.
     max_payload: usize,
     /// The most writes in one transaction. Default 500.
     max_batch: usize,
@@ -153,6 +168,7 @@ impl Settings {
         for (name, time) in times.into_iter().chain(patience) {
             problems.extend(too_long(&format!("`{name}`"), time));
         }
+        problems.extend(self.retention.problem("the settings", self.wait_poll));
         let counts = [
             ("max_running", self.max_running),
             ("max_batch", self.max_batch),
@@ -164,8 +180,8 @@ impl Settings {
                 problems.push(format!("`{name}` is 0; give at least 1"));
             }
         }
-        if self.max_payload > MAX_PAYLOAD {
-            problems.push(format!("`max_payload` is {}; give at most {MAX_PAYLOAD} bytes", self.max_payload));
+        if self.max_payload > MAX_BODY {
+            problems.push(format!("`max_payload` is {}; give at most {MAX_BODY} bytes", self.max_payload));
         }
         problems
     }
@@ -173,9 +189,6 @@ impl Settings {
 
 /// Below this, loops would spin.
 const MIN_INTERVAL: Duration = Duration::from_millis(5);
-
-/// MySQL and MariaDB take packets of 16 MiB by default, and a statement is longer than its payload.
-const MAX_PAYLOAD: usize = 15 * 1024 * 1024;
 
 /// Above this, points in time could not be computed.
 const MAX_INTERVAL: Duration = Duration::from_hours(24 * 365);
@@ -193,11 +206,56 @@ fn lease_problems(whose: &str, lease: Duration, heartbeat: Duration) -> Vec<Stri
     too_long(&format!("the lease of {whose}"), lease).into_iter().collect()
 }
 
+/// How long results are kept.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilient::{FunctionSettings, Retention, Settings};
+///
+/// let week = Duration::from_secs(7 * 24 * 3600);
+/// let settings = Settings::default().retention(Retention::For(week));
+/// let invoices = FunctionSettings::default().retention(Retention::Forever);
+/// # drop((settings, invoices));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// For this long after the instance has succeeded; from a few [`wait_poll`](Settings::wait_poll)s to 1,000 years.
+    For(Duration),
+    /// Until somebody deletes it.
+    Forever,
+}
+
+impl Retention {
+    const DEFAULT: Self = Self::For(Duration::from_hours(24 * 30));
+
+    /// What is wrong with it, in words.
+    fn problem(self, whose: &str, wait_poll: Duration) -> Option<String> {
+        let Self::For(time) = self else { return None };
+        let (least, most) = (wait_poll.saturating_mul(2 * SLOWEST_WAIT), Due::MAX_AFTER);
+        if time < least {
+            Some(format!(
+                "the retention of {whose} is {time:?}; give at least {least:?}, {} times the `wait_poll`, or callers miss results",
+                2 * SLOWEST_WAIT
+            ))
+        } else if time > most {
+            Some(format!(
+                "the retention of {whose} is {time:?}; give at most {most:?}, or `Retention::Forever`"
+            ))
+        } else {
+            None
+        }
+    }
+}
+
+/// How many times less often than every [`wait_poll`](Settings::wait_poll) a caller that waits long looks for its result.
+pub(crate) const SLOWEST_WAIT: u32 = 20;
+
 /// How one function type differs from the [`Settings`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FunctionSettings {
     pub(crate) lease: Option<Duration>,
     pub(crate) max_running: Option<usize>,
+    pub(crate) retention: Option<Retention>,
 }
 
 impl FunctionSettings {
@@ -217,6 +275,13 @@ impl FunctionSettings {
         self
     }
 
+    /// How long results of this type are kept. Default: the [`retention`](Settings::retention) of the settings.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
     pub(crate) fn problems(&self, type_id: &str, settings: &Settings) -> Vec<String> {
         let whose = format!("function type `{type_id}`");
         let mut problems =
@@ -224,6 +289,7 @@ impl FunctionSettings {
         if self.max_running == Some(0) {
             problems.push(format!("`max_running` of {whose} is 0; give at least 1"));
         }
+        problems.extend(self.retention.and_then(|retention| retention.problem(&whose, settings.wait_poll)));
         problems
     }
 }
@@ -248,6 +314,20 @@ mod tests {
         let settings = Settings::default().poll(Duration::MAX).lease(Duration::MAX);
         let settings = settings.store_patience(Duration::MAX).start_delay(Duration::MAX);
         assert_eq!(settings.problems().len(), 4, "{:#?}", settings.problems());
+    }
+
+    #[test]
+    fn a_retention_is_long_enough_for_callers_and_short_enough_for_stores() {
+        let (least, most) = (Duration::from_secs(4), Due::MAX_AFTER);
+        for time in [least, most] {
+            assert_eq!(Settings::default().retention(Retention::For(time)).problems(), Vec::<String>::new());
+        }
+        for time in [Duration::ZERO, least / 2, most + least, Duration::MAX] {
+            let (settings, retention) = (Settings::default(), Retention::For(time));
+            let function = FunctionSettings::default().retention(retention).problems("Order", &settings);
+            assert_eq!(function.len(), 1, "{function:#?}");
+            assert_eq!(settings.retention(retention).problems().len(), 1, "{time:?}");
+        }
     }
 
     #[test]

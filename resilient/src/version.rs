@@ -122,6 +122,17 @@ pub enum DecodeError {
         /// What the reader says, with the place in the text.
         problem: String,
     },
+    /// It is encoded, and this replica could not decode it; it is stored as it was.
+    #[error(
+        "`{type_name}` is stored with codec `{codec}`, which this replica does not have or which refuses it; give the \
+         builder the codec and the key that wrote it"
+    )]
+    Codec {
+        /// The type it was to be read as.
+        type_name: &'static str,
+        /// The name of the codec.
+        codec: String,
+    },
     /// It is a scrapbook, and the function takes none.
     #[error(
         "a scrapbook is stored in version {stored} and the function takes none; deploy the code that takes it, or say \
@@ -194,14 +205,23 @@ where
 ///
 /// # Errors
 ///
-/// [`DecodeError::Malformed`].
+/// [`DecodeError::Malformed`], [`DecodeError::Codec`].
 #[doc(hidden)]
 pub fn decode_exact<T: DeserializeOwned>(payload: &Payload) -> Result<T, DecodeError> {
+    check_decoded(type_name::<T>(), &payload.body)?;
     codec::decode(payload).map_err(|error| DecodeError::Malformed {
         type_name: type_name::<T>(),
         stored: payload.version,
         problem: error.to_string(),
     })
+}
+
+/// The text is JSON as far as codecs are concerned, or the error that names the one that made it.
+pub(crate) fn check_decoded(type_name: &'static str, text: &str) -> Result<(), DecodeError> {
+    match codec::codec_of(text) {
+        None => Ok(()),
+        Some(codec) => Err(DecodeError::Codec { type_name, codec: codec.to_owned() }),
+    }
 }
 
 /// For generated code: the error for a version outside of the range.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::id::FunctionId;
+use crate::settings::SLOWEST_WAIT;
 use crate::store::{Store, StoreError};
 
 /// What a caller waits for.
@@ -54,8 +55,6 @@ struct Waiter {
 impl Waiting {
     /// The most ids in one query.
     const PAGE: usize = 500;
-    /// How much less often a long wait looks.
-    const SLOWEST: u32 = 20;
 
     fn lock(&self) -> MutexGuard<'_, HashMap<FunctionId, Group>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,7 +126,7 @@ impl Waiting {
         due.map(|(id, group)| {
             group.look_at = now + group.interval;
             group.waiters.iter_mut().for_each(|waiter| waiter.is_asked = true);
-            group.interval = (group.interval * 5 / 4).min(interval * Self::SLOWEST);
+            group.interval = (group.interval * 5 / 4).min(interval * SLOWEST_WAIT);
             id.clone()
         })
         .collect()

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::send;
+use crate::codec::Field;
 use crate::engine::Engine;
 use crate::id::FunctionId;
 use crate::invoke_error::InvokeError;
@@ -27,8 +28,8 @@ impl Instance {
     /// Refuses what cannot be stored.
     pub(super) fn check(&self, engine: &Engine) -> Result<(), InvokeError> {
         self.id.check()?;
-        engine.check_size("parameter", &self.param)?;
-        send::check(engine, &self.messages)
+        engine.check_payload(&self.id, Field::Param, &self.param)?;
+        send::check(engine, &self.id, &self.messages)
     }
 
     /// With what middleware notes at the start. Called in the task of the caller: there, middleware finds out for whom

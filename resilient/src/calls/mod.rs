@@ -1,15 +1,19 @@
-//! What callers ask for: invoke, schedule, send, wait, invoke again. Untyped; the runtime puts types around it.
+//! What callers ask for: invoke, schedule, send, wait, cancel, invoke again. Untyped; the runtime puts types around it.
 
+mod cancel;
 mod instance;
 mod send;
+mod transaction;
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub(crate) use self::cancel::cancel;
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
 pub(crate) use self::send::{message, messages, send};
+pub(crate) use self::transaction::{schedule_in, send_in};
 
 use crate::answer::Answer;
 use crate::clock::Due;
@@ -24,7 +28,7 @@ use crate::registry::{Registration, ResilientFn};
 use crate::runs::{Ended, Ticket};
 use crate::status::Status;
 use crate::store::{Edit, Replace, Start, StoreError, Transition, Write, Written};
-use crate::version::DecodeError;
+use crate::version::{DecodeError, check_decoded};
 use crate::waiting::Until;
 
 /// Runs an instance here, or waits for the one that exists.
@@ -235,7 +239,7 @@ pub(crate) fn check_edited(id: &FunctionId, written: &Written) -> Result<(), Inv
     }
 }
 
-/// Newer code wrote it, so this code does not touch it.
+/// What newer code wrote, this code does not touch, and what it cannot decode it does not begin.
 fn check_readable(
     registration: &Registration,
     row: &StoredFunction,
@@ -246,7 +250,20 @@ fn check_readable(
         let source = DecodeError::Newer { type_name: registration.fn_path, stored, newest };
         return Err(InvokeError::Decode { field: "parameter", source });
     }
-    check_scrapbook(registration, changes.scrapbook.as_ref().or(row.scrapbook.as_ref()))
+    let scrapbook = changes.scrapbook.as_ref().or(row.scrapbook.as_ref());
+    check_scrapbook(registration, scrapbook)?;
+    let param = changes.param.as_ref().unwrap_or(&row.param);
+    let scrapbook = scrapbook.filter(|_| registration.scrapbook.is_some());
+    let values = [
+        ("parameter", Some(param.body.as_str())),
+        ("scrapbook", scrapbook.map(|scrapbook| scrapbook.body.as_str())),
+        ("journal", changes.journal.as_ref().or(row.journal.as_ref()).map(String::as_str)),
+    ];
+    for (field, text) in values {
+        let decoded = check_decoded(registration.fn_path, text.unwrap_or_default());
+        decoded.map_err(|source| InvokeError::Decode { field, source })?;
+    }
+    Ok(())
 }
 
 /// The function reads the stored scrapbook, or has said that it does without it.

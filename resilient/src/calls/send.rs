@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{check_not_stopped, unexpected};
+use crate::codec::Field;
 use crate::engine::Engine;
 use crate::id::{FunctionId, check_text};
 use crate::invoke_error::InvokeError;
@@ -27,11 +28,11 @@ pub(crate) fn message(outgoing: Outgoing) -> Result<NewMessage, InvokeError> {
 }
 
 /// Refuses messages that cannot be stored.
-pub(super) fn check(engine: &Engine, messages: &[NewMessage]) -> Result<(), InvokeError> {
+pub(super) fn check(engine: &Engine, id: &FunctionId, messages: &[NewMessage]) -> Result<(), InvokeError> {
     for NewMessage { name, payload, key } in messages {
         check_text("name of the message", name)?;
         check_text("key of the message", key)?;
-        engine.check_size("message", payload)?;
+        engine.check_payload(id, Field::Message { name, key }, payload)?;
     }
     Ok(())
 }
@@ -44,7 +45,7 @@ pub(crate) async fn send(
 ) -> Result<(), InvokeError> {
     check_not_stopped(engine)?;
     id.check()?;
-    check(engine, &messages)?;
+    check(engine, &id, &messages)?;
     if messages.is_empty() {
         return Ok(());
     }

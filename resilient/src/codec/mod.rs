@@ -1,11 +1,54 @@
-//! How the user's data becomes text and comes back.
+//! How the user's data becomes text and comes back, and what may be stored in place of that text.
 //!
 //! The promise: **what is accepted can be read back**. JSON writers accept more than their readers: `NaN` becomes
 //! `null`, a value nested 200 levels deep is written and never read again. So every value goes through a check
 //! first, which looks at it exactly as the writer does, and names the field that would be lost.
+//!
+//! # Codecs
+//!
+//! Data is stored as JSON text, which a person can read and mend with the database's own tools. A [`Codec`] stores it
+//! in another form: `MessagePack`, with the feature `messagepack`, or one of your own, that encrypts for example. A
+//! runtime is given it with [`Builder::codec`](crate::Builder::codec).
+//!
+//! It covers parameters, scrapbooks, results, messages, and the journal, which holds results of calls by name and
+//! headers. It does not cover what people and the database look for: ids, the names and keys of messages, versions,
+//! reasons, and failures with their texts. What must not be read does not belong there.
+//!
+//! A value is stored as `resilient:NAME:BASE64`, a third longer than what the codec made, and at most 15 MiB. Control
+//! panels show and take JSON as ever.
+//!
+//! **A wrong codec is an error, never garbage**, and what cannot be decoded stays as it is:
+//!
+//! | an instance meets | what happens |
+//! |---|---|
+//! | JSON, stored before there was a codec | it is read; what is written from then on is encoded |
+//! | a codec that this replica does not have | it is put off for 10 s with a reason, until a replica takes it that has the codec |
+//! | a codec that refuses it: another key, damaged data, a value of another row | it fails as `unreadable parameter`, `unreadable scrapbook` or `unreadable journal`, for a person |
+//! | a message that is encoded by a codec it does not have | the message is left alone, and looked at again within 10 s |
+//! | a message that its codec refuses | the message is set aside as a dead letter |
+//!
+//! Whoever asks for such a value gets [`DecodeError::Codec`](crate::DecodeError::Codec), and a raw control panel opens
+//! the instance all the same.
+//!
+//! # Introducing a codec, and another key
+//!
+//! A codec reaches a deployment in two steps, so that no replica meets what it cannot read:
+//!
+//! 1. every replica reads it: [`Builder::reads_codec`](crate::Builder::reads_codec);
+//! 2. every replica writes it: [`Builder::codec`](crate::Builder::codec).
+//!
+//! A new key is a codec with a new name, and it is introduced in the same way. The old one stays as a reader for as long
+//! as something is stored with it: nothing is encoded anew before it is written anew. To go back to JSON is the second
+//! step backwards.
 
+mod armour;
 mod check;
+mod codecs;
+mod coding;
 mod key;
+#[cfg(feature = "messagepack")]
+mod messagepack;
+mod place;
 
 use std::fmt;
 
@@ -13,6 +56,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+pub(crate) use self::armour::codec_of;
+pub(crate) use self::codecs::{Codecs, Refused, Unread};
+pub use self::coding::{Codec, CodecError};
+#[cfg(feature = "messagepack")]
+pub use self::messagepack::MessagePack;
+pub use self::place::{Field, Place};
 use crate::payload::Payload;
 
 /// How many levels of lists, maps and structs a stored value may have; readers give up at 128.

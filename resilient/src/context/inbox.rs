@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::timers::{Deadline, until};
-use super::until_shutdown;
+use super::told;
 use super::wait::Wait;
 use super::wait_error::WaitError;
 use super::waits::{GoingOn, Waits};
@@ -94,6 +94,10 @@ impl Inbox {
     ///
     /// No message is lost when the future is dropped.
     pub async fn next<T: Messages>(&self) -> Result<T, WaitError> {
+        self.waits.unless_cancelled(self.wait()).await
+    }
+
+    async fn wait<T: Messages>(&self) -> Result<T, WaitError> {
         let mut going_on = self.waits.go_on(Wait { names: T::NAMES, ..Wait::default() });
         if let Some(message) = self.first_look(&mut going_on).await? {
             return Ok(message);
@@ -105,7 +109,8 @@ impl Inbox {
         }
     }
 
-    /// The next message of this kind, if it has been stored by now.
+    /// The next message of this kind, if it has been stored by now; also while the instance is to be cancelled, for this
+    /// waits for nothing.
     ///
     /// # Errors
     ///
@@ -145,7 +150,10 @@ impl Inbox {
         name: impl Into<String>,
         duration: Duration,
     ) -> Result<Option<T>, WaitError> {
-        let (name, due) = (name.into(), Due::After(duration));
+        self.waits.unless_cancelled(self.wait_until(name.into(), Due::After(duration))).await
+    }
+
+    async fn wait_until<T: Messages>(&self, name: String, due: Due) -> Result<Option<T>, WaitError> {
         let mut going_on = self.waits.go_on(Wait { names: T::NAMES, ..self.waits.take_name(name.clone())? });
         due.check()?;
         if self.waits.has_expired(&name) {
@@ -227,7 +235,7 @@ impl Inbox {
     async fn impatient(&self, is_timed: bool, patience: Option<Instant>) {
         tokio::select! {
             biased;
-            () = until_shutdown(&self.shutdown) => {}
+            () = told(&self.shutdown) => {}
             () = until(patience), if patience.is_some() => {}
             // In a unit test no message arrives any more, but a timer can end.
             () = self.waits.no_timer(), if patience.is_none() && !is_timed => {}

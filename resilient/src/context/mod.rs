@@ -33,7 +33,7 @@ pub enum Mode {
     Retry,
 }
 
-/// What a run may know about itself: its id, its attempt, and whether the process is about to end.
+/// What a run may know about itself: its id, its attempt, and whether its end was asked for or the process is about to end.
 #[derive(Debug, Clone)]
 pub struct Context {
     id: FunctionId,
@@ -52,13 +52,18 @@ impl Context {
     #[doc(hidden)]
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
         let notes = Arc::<Notes>::default();
-        let waits = Waits::new(Arc::clone(&notes), Log::read_through(), None);
+        let waits = Waits::new(Arc::clone(&notes), Log::read_through(), None, watch::channel(false).1);
         Self { id, attempt, resumed: false, shutdown, notes, waits: Arc::new(waits), number: 0 }
     }
 
-    /// For the runtime: the journal of the run, and where its messages come from.
-    pub(crate) fn attached(self, notes: Arc<Notes>, post: Arc<dyn Post>) -> Self {
-        let waits = Waits::new(Arc::clone(&notes), Log::default(), Some(post));
+    /// For the runtime: the journal of the run, where its messages come from, and how it learns that it is to be cancelled.
+    pub(crate) fn attached(
+        self,
+        notes: Arc<Notes>,
+        post: Arc<dyn Post>,
+        cancel: watch::Receiver<bool>,
+    ) -> Self {
+        let waits = Waits::new(Arc::clone(&notes), Log::default(), Some(post), cancel);
         Self { notes, waits: Arc::new(waits), ..self }
     }
 
@@ -107,6 +112,28 @@ impl Context {
     #[must_use]
     pub fn with_shutdown(self) -> Self {
         Self { shutdown: watch::channel(true).1, ..self }
+    }
+
+    /// For unit tests: the instance is to be cancelled.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use resilient::prelude::*;
+    ///
+    /// #[resilient_fn(type_id = "Nap", register = false)]
+    /// async fn nap(_: (), context: &Context) -> resilient::Result<()> {
+    ///     Ok(context.sleep("a day", Duration::from_secs(24 * 3600)).await?)
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// assert!(nap((), &Context::test().with_cancel()).await.is_err());
+    /// # });
+    /// # Ok::<(), resilient::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_cancel(self) -> Self {
+        let waits = self.waits.anew(Arc::clone(&self.notes)).with_cancel();
+        Self { waits: Arc::new(waits), ..self }
     }
 
     /// For unit tests: this message is there when the run begins.
@@ -198,14 +225,31 @@ impl Context {
     ///
     /// Dropping the future has no effect.
     pub async fn shutting_down(&self) {
-        until_shutdown(&self.shutdown).await;
+        told(&self.shutdown).await;
+    }
+
+    /// Whether somebody has asked that the instance ends: by [`Runtime::cancel`](crate::Runtime::cancel), in this run or in
+    /// an earlier one.
+    pub fn is_cancelled(&self) -> bool {
+        self.waits.is_cancelled()
+    }
+
+    /// Waits until somebody has asked that the instance ends, for `tokio::select!` around what takes long.
+    ///
+    /// Sleeps and waits for messages need none: they end by themselves then, with [`WaitError::Cancelled`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future has no effect.
+    pub async fn cancelled(&self) {
+        self.waits.cancelled().await;
     }
 }
 
-/// Waits until the process is about to end.
-async fn until_shutdown(shutdown: &watch::Receiver<bool>) {
-    let mut shutdown = shutdown.clone();
-    if shutdown.wait_for(|ends| *ends).await.is_err() {
+/// Waits until a run is told something.
+async fn told(signal: &watch::Receiver<bool>) {
+    let mut signal = signal.clone();
+    if signal.wait_for(|is_told| *is_told).await.is_err() {
         // The sender is gone without having said anything: nothing will ever end this run.
         std::future::pending::<()>().await;
     }

@@ -30,6 +30,9 @@ pub(crate) trait Post: fmt::Debug + Send + Sync {
     /// Tells that a message cannot be read.
     fn set_aside(&self, position: i64, name: &str);
 
+    /// Whether this replica does not have a codec of this name.
+    fn lacks_codec(&self, name: &str) -> bool;
+
     /// How long a wait stays in memory before the run ends with it.
     fn stay_in_memory(&self) -> Duration;
 }

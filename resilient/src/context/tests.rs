@@ -115,3 +115,41 @@ async fn a_detached_context_waits_for_ever() {
     assert!(waited.is_err());
     Context::test().with_shutdown().shutting_down().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_wait_ends_with_a_cancellation_and_nothing_else_does() {
+    let context = Context::test().with_message(Ratio(0.5)).with_message(Ratio(1.5)).with_cancel();
+    assert!(context.is_cancelled());
+    context.cancelled().await;
+    let inbox = context.messages();
+    let ended = [
+        context.sleep("nap", Duration::ZERO).await.unwrap_err(),
+        context.sleep_until("past", std::time::UNIX_EPOCH).await.unwrap_err(),
+        inbox.next::<Ratio>().await.unwrap_err(),
+        inbox.next_within::<Ratio>("talk", DAY).await.unwrap_err(),
+    ];
+    assert!(ended.iter().all(|error| matches!(error, WaitError::Cancelled(_))), "{ended:?}");
+    assert_eq!(inbox.try_next::<Ratio>().await.unwrap(), Some(Ratio(0.5)), "the log is as it was");
+    assert_eq!(context.once("refund", async || Ok::<_, String>(7)).await.unwrap(), 7);
+    assert!(context.next_run().is_cancelled(), "it stays so until a person decides anew");
+    assert!(!Context::test().is_cancelled());
+    assert!(timeout(DAY, Context::test().cancelled()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_cancellation_is_found_in_any_error() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the bank did not answer")]
+    struct NoAnswer(#[from] WaitError);
+
+    let error = Context::test().with_cancel().messages().next::<Ratio>().await.unwrap_err();
+    let wait = error.to_string();
+    let RawOutcome::Failed(failure) = NoAnswer(error.clone()).into_outcome() else { panic!("it failed") };
+    assert!(failure.is_cancelled());
+    assert_eq!(failure.message, "cancelled on request");
+    assert_eq!(failure.sources, ["the bank did not answer", wait.as_str()]);
+    // A person has to look at a call in doubt, whatever has ended it.
+    let unpaid = Context::test().once("pay", async || Err::<(), _>(error)).await.unwrap_err();
+    let RawOutcome::Failed(failure) = unpaid.into_outcome() else { panic!("it failed") };
+    assert_eq!(failure.type_name, crate::UnknownOutcome::FAILURE);
+}

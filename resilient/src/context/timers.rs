@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::wait::{TIMER, Wait};
 use super::wait_error::WaitError;
 use super::waits::Waits;
-use super::{Context, until_shutdown};
+use super::{Context, told};
 use crate::clock::{Due, Timestamp};
 use crate::id::check_text;
 
@@ -111,7 +111,7 @@ impl Waits {
             tokio::select! {
                 biased;
                 () = deadline.over() => {}
-                () = until_shutdown(shutdown) => return Err(self.suspend()),
+                () = told(shutdown) => return Err(self.suspend()),
                 () = until(self.patience(&deadline)) => return Err(self.suspend()),
                 error = &mut kept => return Err(error),
             }
@@ -151,8 +151,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Leave the function with `?`. [`WaitError::Suspended`] is the end of this run; the others say which name or which
-    /// time cannot be used. More than 1,000 years are refused.
+    /// Leave the function with `?`. [`WaitError::Suspended`] is the end of this run, and [`WaitError::Cancelled`] says that the
+    /// instance is to end; the others say which name or which time cannot be used. More than 1,000 years are refused.
     ///
     /// # Cancellation
     ///
@@ -160,7 +160,7 @@ impl Context {
     /// runs beside a sleep is dropped when the sleep ends the run; only other waits and what is safe to run again
     /// belong there.
     pub async fn sleep(&self, name: impl Into<String>, duration: Duration) -> Result<(), WaitError> {
-        self.waits.rest(name.into(), Due::After(duration), &self.shutdown).await
+        self.rest(name.into(), Due::After(duration)).await
     }
 
     /// Sleeps until this time of the store's clock; one in the past is over at once.
@@ -175,6 +175,10 @@ impl Context {
     ///
     /// As for [`sleep`](Self::sleep).
     pub async fn sleep_until(&self, name: impl Into<String>, time: SystemTime) -> Result<(), WaitError> {
-        self.waits.rest(name.into(), Due::At(Timestamp::try_from(time)?), &self.shutdown).await
+        self.rest(name.into(), Due::At(Timestamp::try_from(time)?)).await
+    }
+
+    async fn rest(&self, name: String, due: Due) -> Result<(), WaitError> {
+        self.waits.unless_cancelled(self.waits.rest(name, due, &self.shutdown)).await
     }
 }

@@ -19,16 +19,33 @@ pub(super) struct Wait {
     /// The last position of the log that it has looked at.
     pub(super) seen: Option<i64>,
     /// The message that only newer code reads.
-    pub(super) newer: Option<(String, u32)>,
+    pub(super) newer: Option<(String, NewerCode)>,
+}
+
+/// Why a message is left to newer code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NewerCode {
+    /// It is stored in this version.
+    Version(u32),
+    /// It is stored with this codec.
+    Codec(String),
+}
+
+impl fmt::Display for NewerCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => {
+                write!(f, "in version {version}, which this replica does not read")
+            }
+            Self::Codec(codec) => write!(f, "with codec `{codec}`, which this replica does not have"),
+        }
+    }
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, version)) = &self.newer {
-            return write!(
-                f,
-                "message `{name}` is stored in version {version}, which this replica does not read"
-            );
+        if let Some((name, newer)) = &self.newer {
+            return write!(f, "message `{name}` is stored {newer}");
         }
         match self.names.split_first() {
             None => f.write_str("sleeps")?,

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use super::log::{Log, Look};
 use super::notes::Notes;
 use super::post::{Post, StoreTime};
-use super::wait::{TIMER, Wait};
+use super::told;
+use super::wait::{NewerCode, TIMER, Wait};
 use super::wait_error::WaitError;
 use crate::clock::{Clock, Due, SystemClock, Timestamp};
 use crate::journal::{DeadLetter, Journal};
 use crate::message::Messages;
-use crate::outcome::{Suspend, storable};
+use crate::outcome::{Cancelled, Suspend, storable};
 use crate::record::StoredMessage;
 use crate::version::DecodeError;
 
@@ -32,6 +33,8 @@ pub(crate) struct Waits {
     state: Mutex<State>,
     /// Told when a wait changes or ends.
     changed: watch::Sender<()>,
+    /// Set when the instance is to be cancelled.
+    cancel: watch::Receiver<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +78,12 @@ const MOST_OF_A_REASON: usize = 1024;
 const MOST_DEAD_LETTERS: usize = 100;
 
 impl Waits {
-    pub(super) fn new(notes: Arc<Notes>, log: Log, post: Option<Arc<dyn Post>>) -> Self {
+    pub(super) fn new(
+        notes: Arc<Notes>,
+        log: Log,
+        post: Option<Arc<dyn Post>>,
+        cancel: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             notes,
             log: Arc::new(log),
@@ -84,6 +92,30 @@ impl Waits {
             preparing: tokio::sync::Mutex::default(),
             state: Mutex::default(),
             changed: watch::Sender::default(),
+            cancel,
+        }
+    }
+
+    /// Whether the instance is to be cancelled.
+    pub(super) fn is_cancelled(&self) -> bool {
+        *self.cancel.borrow()
+    }
+
+    /// Waits until the instance is to be cancelled.
+    pub(super) async fn cancelled(&self) {
+        told(&self.cancel).await;
+    }
+
+    /// Has a wait end when the instance is to be cancelled, and not begin after that: whatever a context waits for goes
+    /// through here, so that a body which only waits ends without a word of its own.
+    pub(super) async fn unless_cancelled<T, E: From<Cancelled>>(
+        &self,
+        wait: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => Err(Cancelled.into()),
+            ended = wait => ended,
         }
     }
 
@@ -195,7 +227,12 @@ impl Waits {
 
     /// The same messages and timers for another context, in a unit test.
     pub(super) fn anew(&self, notes: Arc<Notes>) -> Self {
-        Self { time: self.time.clone(), ..Self::new(notes, self.log.anew(), None) }
+        Self { time: self.time.clone(), ..Self::new(notes, self.log.anew(), None, self.cancel.clone()) }
+    }
+
+    /// For a unit test: from now on the instance is to be cancelled.
+    pub(super) fn with_cancel(self) -> Self {
+        Self { cancel: watch::channel(true).1, ..self }
     }
 
     /// What the run ends with that began with so many messages.
@@ -306,11 +343,13 @@ impl GoingOn<'_> {
     }
 
     fn set_aside(&self, message: StoredMessage, error: &DecodeError) {
-        if let DecodeError::Newer { stored, .. } = error {
-            self.change(|wait| wait.newer = Some((message.name, *stored)));
-        } else {
-            self.waits.is_dead(message, error.to_string());
-        }
+        let lacks = |codec: &String| self.waits.post.as_ref().is_some_and(|post| post.lacks_codec(codec));
+        let newer = match error {
+            DecodeError::Newer { stored, .. } => NewerCode::Version(*stored),
+            DecodeError::Codec { codec, .. } if lacks(codec) => NewerCode::Codec(codec.clone()),
+            _ => return self.waits.is_dead(message, error.to_string()),
+        };
+        self.change(|wait| wait.newer = Some((message.name, newer)));
     }
 
     /// Waits until there is something to look at.

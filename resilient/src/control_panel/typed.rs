@@ -390,6 +390,16 @@ impl<F: ResilientFn> ControlPanel<F> {
         self.raw.delete().await
     }
 
+    /// Asks that the instance ends, whatever has become of it since it was read; see
+    /// [`Runtime::cancel`](crate::Runtime::cancel). Edits are not stored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::cancel`](crate::Runtime::cancel).
+    pub async fn cancel(self) -> Result<(), InvokeError> {
+        self.raw.cancel().await
+    }
+
     fn encode_edits(&mut self) -> Result<(), InvokeError> {
         if self.param_edited {
             let param = F::encode_param(&self.param);

@@ -9,6 +9,12 @@ use crate::status::Status;
 
 /// Why an instance stands where it stands, as these replicas are alive.
 pub(crate) fn reason(row: &StoredFunction, live: &[LiveReplica]) -> String {
+    let reason = stands(row, live);
+    let is_asked = row.cancel_requested && !row.status.is_completed();
+    if is_asked { format!("{reason}; asked to end") } else { reason }
+}
+
+fn stands(row: &StoredFunction, live: &[LiveReplica]) -> String {
     match row.status {
         Status::Executing => running(row, live),
         Status::Succeeded => "succeeded".to_owned(),

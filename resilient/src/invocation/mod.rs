@@ -5,6 +5,7 @@ mod finish;
 mod outcome;
 mod post;
 mod saver;
+mod unread;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use self::body::Body;
 pub(crate) use self::finish::hand_over;
 use self::outcome::Outcome;
 pub(crate) use self::post::Begun;
+use self::unread::Undecoded;
 use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
@@ -21,7 +23,7 @@ use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
 use crate::metrics;
 use crate::middleware::{Invocation, Next};
-use crate::outcome::Failure;
+use crate::outcome::{Cancelled, Failure};
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -60,6 +62,9 @@ impl Claimed {
         begun: Begun,
         row: StoredFunction,
     ) -> Self {
+        if row.cancel_requested {
+            ticket.cancel();
+        }
         Self {
             ticket,
             owner,
@@ -97,26 +102,39 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
     firings::begins(engine, claimed.ticket.id(), claimed.begun.time()).await;
+    match unread::check(&engine.codecs, claimed) {
+        None => {}
+        // The store would not put it off, and it need not be decoded to end.
+        Some(Undecoded::Lacks { .. }) if *claimed.ticket.cancelled().borrow() => {
+            return fails_unread(engine, claimed, &Cancelled.failure_of_what_waits());
+        }
+        Some(Undecoded::Lacks { codec }) => return unread::put_off(&codec),
+        Some(Undecoded::Fails(failure)) => return fails_unread(engine, claimed, &failure),
+    }
     let body = match Body::new(engine, claimed) {
         Ok(body) => body,
-        Err(failure) => {
-            let Claimed { ticket, attempt, registration, .. } = claimed;
-            let unrun = Unrun { id: ticket.id(), epoch: ticket.epoch(), attempt: *attempt, journal: None };
-            fails_unrun(engine, registration, unrun, &failure);
-            return Outcome::failed(&failure, None);
-        }
+        Err(failure) => return fails_unread(engine, claimed, &failure),
     };
     let middleware = engine.middleware_of(&claimed.registration);
     let (epoch, version) = (claimed.ticket.epoch(), claimed.registration.version);
     let invocation = Invocation::new(body.context(), epoch, version, Arc::clone(body.notes()));
     let outcome = Next::new(middleware.layers(), &invocation, &body).run().await;
     body.notes().close().await;
+    body.settle(false).await;
     metrics::dead_letters(body.context().type_id(), body.new_dead_letters());
     let outcome = Outcome::check(engine, outcome, &body, claimed.message_count);
     if let Answer::Failed(failure) = &outcome.answer {
         middleware.failed(&invocation, failure);
     }
     outcome
+}
+
+/// What is stored of it cannot be read, so it fails and keeps it.
+fn fails_unread(engine: &Engine, claimed: &Claimed, failure: &Failure) -> Outcome {
+    let Claimed { ticket, attempt, registration, journal, .. } = claimed;
+    let (id, epoch, journal) = (ticket.id(), ticket.epoch(), journal.as_deref());
+    fails_unrun(engine, registration, Unrun { id, epoch, attempt: *attempt, journal }, failure);
+    Outcome::failed(failure, None)
 }
 
 /// An instance that fails although its body has not run.

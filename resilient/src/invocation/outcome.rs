@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 use super::body::Body;
 use crate::answer::{Answer, failure_json};
 use crate::clock::Due;
+use crate::codec::Field;
 use crate::context::Suspension;
 use crate::engine::Engine;
+use crate::id::FunctionId;
 use crate::invoke_error::InvokeError;
-use crate::outcome::{Failure, RawOutcome};
+use crate::outcome::{Cancelled, Failure, RawOutcome};
 use crate::payload::Payload;
 use crate::store::Ending;
 
@@ -21,20 +23,23 @@ pub(super) struct Outcome {
     /// After how long it becomes due, as far as this process knows.
     pub(super) rest: Option<Duration>,
     pub(super) answer: Answer,
+    /// Whether a transaction of the user's may still hold the instance, so that nothing else is to be stored with this.
+    pub(super) apart: bool,
 }
 
 impl Outcome {
     /// Turns what cannot be stored into a failure that says so.
     pub(super) fn check(engine: &Engine, outcome: RawOutcome, body: &Body, message_count: i64) -> Self {
         let scrapbook = body.left();
-        let outcome = storable(engine, outcome);
-        let too_large = scrapbook.as_ref().and_then(|payload| engine.check_size("scrapbook", payload).err());
-        let ended = match too_large {
+        let id = body.context().id();
+        let outcome = storable(engine, id, decided(outcome, body));
+        let check = |payload| engine.check_payload(id, Field::Scrapbook, payload).err();
+        let ended = match scrapbook.as_ref().and_then(check) {
             None => Self::of(outcome, body.version(), scrapbook, || body.context().suspension(message_count)),
             Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
         };
         let reason = ended.said(body.notes().reason());
-        Self { journal: body.notes().changed(), reason, ..ended }
+        Self { journal: body.notes().changed(), reason, apart: body.may_be_open(), ..ended }
     }
 
     /// Why it waits: what middleware says of it, or else what the run waits for.
@@ -66,18 +71,39 @@ impl Outcome {
         }
     }
 
+    /// The instance is put off as it is, for its body has not run.
+    pub(super) fn put_off(due: Due, reason: String) -> Self {
+        let put_off = Self::new(Ending::Postponed(due), None, Answer::Postponed(approximate(due)));
+        Self { reason: Some(reason), ..put_off }
+    }
+
     pub(super) fn failed(failure: &Failure, scrapbook: Option<Payload>) -> Self {
         Self::new(Ending::Failed(failure_json(failure)), scrapbook, Answer::Failed(failure.clone()))
     }
 
     fn new(ending: Ending, scrapbook: Option<Payload>, answer: Answer) -> Self {
-        Self { ending, scrapbook, journal: None, reason: None, rest: None, answer }
+        Self { ending, scrapbook, journal: None, reason: None, rest: None, answer, apart: false }
     }
 }
 
-fn storable(engine: &Engine, outcome: RawOutcome) -> RawOutcome {
+/// What is to be cancelled is not put away, which the store would refuse: it would run again and again.
+///
+/// So a run that begins with the wish ends for good, or is handed over by a shutdown or a crash; one that the wish overtakes
+/// is followed by one that begins with it.
+fn decided(outcome: RawOutcome, body: &Body) -> RawOutcome {
+    match outcome {
+        RawOutcome::Postpone(_) | RawOutcome::Suspend if body.context().is_cancelled() => {
+            RawOutcome::Failed(Cancelled.failure())
+        }
+        outcome => outcome,
+    }
+}
+
+fn storable(engine: &Engine, id: &FunctionId, outcome: RawOutcome) -> RawOutcome {
     let problem = match &outcome {
-        RawOutcome::Success(result) => engine.check_size("result", result).err().map(|err| err.to_string()),
+        RawOutcome::Success(result) => {
+            engine.check_payload(id, Field::Result, result).err().map(|err| err.to_string())
+        }
         RawOutcome::Postpone(due) => due.check().err().map(|err| err.to_string()),
         RawOutcome::Suspend | RawOutcome::Failed(_) => None,
     };

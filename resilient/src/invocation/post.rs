@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Claimed;
 use crate::backoff::Backoff;
 use crate::clock::Timestamp;
+use crate::codec::Codecs;
 use crate::context::{Log, Post, StoreTime};
 use crate::engine::Engine;
 use crate::events;
@@ -43,6 +44,7 @@ pub(super) struct RunPost {
     epoch: Epoch,
     begun: Begun,
     stay_in_memory: Duration,
+    codecs: Arc<Codecs>,
 }
 
 impl RunPost {
@@ -53,6 +55,7 @@ impl RunPost {
             epoch: claimed.ticket.epoch(),
             begun: claimed.begun,
             stay_in_memory: engine.settings.stay_in_memory,
+            codecs: Arc::clone(&engine.codecs),
         }
     }
 
@@ -117,6 +120,10 @@ impl Post for RunPost {
 
     fn set_aside(&self, position: i64, name: &str) {
         events::set_aside(&self.id, position, name);
+    }
+
+    fn lacks_codec(&self, name: &str) -> bool {
+        self.codecs.lacks(name)
     }
 
     fn stay_in_memory(&self) -> Duration {

@@ -11,7 +11,7 @@ use crate::clock::Due;
 use crate::context::Context;
 use crate::guard::{GIVEN_UP, UnknownOutcome};
 use crate::metrics;
-use crate::outcome::{Failure, RawOutcome};
+use crate::outcome::{Cancelled, Failure, RawOutcome};
 
 /// When a failed run is tried again: a description that can stand in a constant.
 ///
@@ -25,8 +25,10 @@ use crate::outcome::{Failure, RawOutcome};
 ///
 /// Tries are counted per instance, as failures in a row: a success, a suspension, a postponement of the body's own and a
 /// person who lets it run again begin the count anew. A crash does not count, and a panic counts as any failure does.
-/// Three failures are never tried again: `unknown outcome`, which only a person can decide, `given up`, which one has
-/// decided, and stored data that this code cannot read.
+/// Four failures are never tried again: `unknown outcome`, which only a person can decide, `given up`, which one has
+/// decided, `cancelled`, and stored data that this code cannot read. Nor is any failure of a run that is to be
+/// [cancelled](crate::Runtime::cancel); but a try that waits in memory when that is asked begins at once, so that its body
+/// can undo what was done.
 ///
 /// ```
 /// use std::time::Duration;
@@ -138,7 +140,7 @@ impl Retry {
         tries < self.max_tries && !HOPELESS.contains(&failure.type_name.as_str()) && wanted()
     }
 
-    /// Waits in memory when the delay is short enough; answers how long is left to wait.
+    /// Waits in memory when the delay is short enough, and the run is not to be cancelled; answers how long is left to wait.
     async fn wait(&self, delay: Duration, context: &Context) -> Option<Duration> {
         if delay >= self.in_memory_below {
             return Some(delay);
@@ -147,13 +149,14 @@ impl Retry {
         tokio::select! {
             biased;
             () = context.shutting_down() => Some(delay.saturating_sub(begun.elapsed())),
+            () = context.cancelled() => None,
             () = tokio::time::sleep(delay) => None,
         }
     }
 }
 
 /// The types of the failures that another try cannot change.
-const HOPELESS: [&str; 3] = [UnknownOutcome::FAILURE, GIVEN_UP, "resilient::DecodeError"];
+const HOPELESS: [&str; 4] = [UnknownOutcome::FAILURE, GIVEN_UP, Cancelled::FAILURE, "resilient::DecodeError"];
 
 impl Middleware for Retry {
     async fn handle(&self, invocation: &Invocation, next: Next<'_>) -> RawOutcome {
@@ -168,7 +171,8 @@ impl Middleware for Retry {
                 return outcome;
             };
             let tries = invocation.failed_tries().saturating_add(1);
-            if !self.tries_again(failure, tries) {
+            // What is to be cancelled cannot be put off, and must not try for ever in memory.
+            if invocation.context().is_cancelled() || !self.tries_again(failure, tries) {
                 return outcome;
             }
             invocation.note_failed_tries(tries);

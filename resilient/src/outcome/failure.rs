@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Postpone, RawOutcome, Suspend};
+use super::{Cancelled, Postpone, RawOutcome, Suspend};
 use crate::error::{BoxError, Named};
 use crate::guard::UnknownOutcome;
 use crate::scrapbook::GuardError;
@@ -21,7 +21,7 @@ const MAX_SOURCES: usize = 32;
 ///
 /// It is for people. The Rust error itself is not stored, and a program should not match on `type_name`: another
 /// compiler may write it in another way. Only the names that this crate gives are fixed: `panic`,
-/// [`UnknownOutcome::FAILURE`] and [`GuardError::GIVEN_UP`].
+/// [`UnknownOutcome::FAILURE`], [`GuardError::GIVEN_UP`] and [`Cancelled::FAILURE`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
@@ -58,6 +58,11 @@ impl Failure {
             },
         };
         Self::new("panic", message)
+    }
+
+    /// Whether it is that of an instance that has ended because somebody [asked](crate::Runtime::cancel) for it.
+    pub fn is_cancelled(&self) -> bool {
+        self.type_name == Cancelled::FAILURE
     }
 }
 
@@ -103,7 +108,7 @@ pub trait IntoFailure: Send + 'static {
     /// The outcome this error means: a [`Postpone`] or a [`Suspend`] among its causes is one, all else is a failure.
     ///
     /// With an [`UnknownOutcome`] among its causes the type of the failure is [`UnknownOutcome::FAILURE`], with a call that
-    /// a person has given up [`GuardError::GIVEN_UP`].
+    /// a person has given up [`GuardError::GIVEN_UP`], and with a [`Cancelled`] and none of these [`Cancelled::FAILURE`].
     fn into_outcome(self) -> RawOutcome;
 }
 
@@ -118,11 +123,19 @@ impl<E: Into<BoxError> + Send + 'static> IntoFailure for E {
     }
 }
 
-/// The outcome that a chain of causes has a word for: to wait counts before a call in doubt, then the outermost.
+/// The outcome that a chain of causes has a word for: to wait counts before a call in doubt, which needs a person and so
+/// counts before a cancellation; then the outermost.
 pub(super) fn meant<'a>(chain: impl Iterator<Item = &'a (dyn StdError + 'static)>) -> Option<RawOutcome> {
     let chain: Vec<&'a (dyn StdError + 'static)> = chain.collect();
-    let waits = chain.iter().find_map(|&error| waiting(error));
-    waits.or_else(|| chain.iter().find_map(|&error| guarded(error, &chain)).map(RawOutcome::Failed))
+    if let Some(waits) = chain.iter().find_map(|&error| waiting(error)) {
+        return Some(waits);
+    }
+    let failure = chain.iter().find_map(|&error| guarded(error, &chain));
+    let cancelled = || {
+        let cancelled = chain.iter().find_map(|error| error.downcast_ref::<Cancelled>());
+        cancelled.map(|cancelled| named(Cancelled::FAILURE, cancelled, &chain))
+    };
+    failure.or_else(cancelled).map(RawOutcome::Failed)
 }
 
 /// The unknown outcome that this very error is.
@@ -140,7 +153,7 @@ fn guarded(error: &(dyn StdError + 'static), chain: &[&(dyn StdError + 'static)]
     given_up.then(|| named(GuardError::GIVEN_UP, error, chain))
 }
 
-/// The failure that names the call, wherever in the chain that stands; all else that the chain says comes after it.
+/// The failure that says what counts, wherever in the chain that stands; all else that the chain says comes after it.
 fn named(type_name: &str, error: &dyn fmt::Display, chain: &[&(dyn StdError + 'static)]) -> Failure {
     let mut failure = Failure::new(type_name, error.to_string());
     let others = chain.iter().map(|cause| stored(cause.to_string()));

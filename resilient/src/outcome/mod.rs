@@ -127,6 +127,37 @@ impl fmt::Display for Suspend {
 
 impl std::error::Error for Suspend {}
 
+/// "My end was asked for."
+///
+/// What a wait ends with when the instance is to be [cancelled](crate::Runtime::cancel). A function may also end with it by
+/// itself: `Err(Cancelled)?`. Anywhere among the causes of a function's error it makes the type of the stored
+/// [`Failure`] [`Cancelled::FAILURE`], and no retry policy tries such a failure again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancelled;
+
+impl Cancelled {
+    /// The type of the stored failure.
+    pub const FAILURE: &'static str = "cancelled";
+
+    /// The failure of what neither succeeds nor fails of its own.
+    pub(crate) fn failure(self) -> Failure {
+        Failure::new(Self::FAILURE, self.to_string())
+    }
+
+    /// The failure of what waits when its end is asked for.
+    pub(crate) fn failure_of_what_waits(self) -> Failure {
+        Failure::new(Self::FAILURE, format!("{self} while it waited"))
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled on request")
+    }
+}
+
+impl std::error::Error for Cancelled {}
+
 /// The outcome as a value, for functions that do without `?`.
 ///
 /// ```

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
 use super::Runtime;
+use crate::codec::{Codec, Codecs};
+use crate::coded::Coded;
 use crate::engine::{BackgroundError, Engine, Reporter, Stage, Wakes};
 use crate::inboxes::Inboxes;
 use crate::lease::Lease;
@@ -17,7 +19,7 @@ use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
 use crate::store::{Store, StoreError};
 use crate::waiting::Waiting;
-use crate::watchdog::{self, Arrivals, Crashed, DueWork, Heart, Recurring, Stuck, Sweep, Waiters};
+use crate::watchdog::{self, Arrivals, Crashed, DueWork, Expired, Heart, Recurring, Stuck, Sweep, Waiters};
 use crate::writer::Writer;
 
 /// The description of a runtime.
@@ -27,6 +29,7 @@ pub struct Builder {
     registrations: Vec<Registration>,
     expected: Vec<String>,
     settings: Settings,
+    codecs: Codecs,
     middleware: Stacks,
     functions: Vec<(String, FunctionSettings)>,
     reporter: Reporter,
@@ -51,6 +54,7 @@ impl Builder {
             registrations: Vec::new(),
             expected: Vec::new(),
             settings: Settings::default(),
+            codecs: Codecs::default(),
             middleware: Stacks::default(),
             functions: Vec::new(),
             reporter: Reporter::default(),
@@ -102,6 +106,23 @@ impl Builder {
         self
     }
 
+    /// Stores all data as this codec makes it, and reads what it made; what is stored as JSON is read as it is. Of several
+    /// calls the last one counts.
+    ///
+    /// Every replica must be able to read it before one writes it: see [`codec`](crate::codec#introducing-a-codec-and-another-key).
+    #[must_use]
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.codecs.write_with(codec);
+        self
+    }
+
+    /// Reads what this codec made, too, and writes nothing with it.
+    #[must_use]
+    pub fn reads_codec(mut self, codec: impl Codec) -> Self {
+        self.codecs.read_with(codec);
+        self
+    }
+
     /// Wraps every run of every function in this; what was added first is outermost. See [`middleware`](crate::middleware).
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
@@ -145,17 +166,23 @@ impl Builder {
     /// # Errors
     ///
     /// [`StartError::Problems`] with all that is wrong at once: missing dependencies, duplicate type ids, schedules that
-    /// are never due, settings and middleware that cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
+    /// are never due, settings, codecs and middleware that cannot work. [`StartError::Store`] when the store is away or
+    /// holds a newer schema.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let registry = self.check()?;
         metrics::describe();
-        let store: Arc<dyn Store> = Arc::new(Limited::new(self.store));
+        let codecs = Arc::new(self.codecs);
+        let mut store: Arc<dyn Store> = Arc::new(Limited::new(self.store));
+        if !codecs.is_empty() {
+            store = Arc::new(Coded::new(store, Arc::clone(&codecs)));
+        }
         store.initialize().await.map_err(StartError::Store)?;
         let engine = Arc::new(Engine {
             writer: Writer::start(Arc::clone(&store), &self.settings),
             store,
             registry,
             dependencies: Arc::new(self.dependencies),
+            codecs,
             settings: self.settings,
             middleware: self.middleware.build(retries(&self.registrations).into_iter()),
             functions: self.functions,
@@ -179,6 +206,9 @@ impl Builder {
             watchdog::start_delayed(Crashed, &engine);
             watchdog::start_delayed(DueWork::default(), &engine);
             watchdog::start(Stuck::default(), &engine);
+            if let Some(expired) = Expired::new(&engine) {
+                watchdog::start_delayed(expired, &engine);
+            }
             if !engine.registry.recurring().is_empty() {
                 watchdog::start(Recurring::default(), &engine);
             }
@@ -206,6 +236,7 @@ impl Builder {
                 "function type `{type_id}` is expected and not registered; name its crate with `use … as _;`, or register it"
             ));
         }
+        problems.extend(self.codecs.problems());
         problems.extend(self.middleware.problems(&retries(registrations)));
         match Registry::build(registrations.clone(), &self.dependencies) {
             Ok(registry) if problems.is_empty() => Ok(registry),

@@ -3,6 +3,7 @@
 mod arrivals;
 mod crashed;
 mod due;
+mod expired;
 mod heartbeat;
 mod recurring;
 mod stuck;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 pub(crate) use self::arrivals::Arrivals;
 pub(crate) use self::crashed::Crashed;
 pub(crate) use self::due::DueWork;
+pub(crate) use self::expired::Expired;
 pub(crate) use self::heartbeat::Heart;
 pub(crate) use self::recurring::Recurring;
 pub(crate) use self::stuck::Stuck;

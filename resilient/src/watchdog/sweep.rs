@@ -17,7 +17,8 @@ use crate::store::{Ending, Filter, Finish, StoreError, Write};
 
 type Suspect = (FunctionId, Epoch);
 
-/// Releases what is owned here and not run here, and stops what is run here and not owned here.
+/// Releases what is owned here and not run here, stops what is run here and not owned here, and tells runs that their end
+/// was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Sweep {
     /// What the pass before found. A row that was claimed a moment ago may not have its run yet, and one that was
@@ -70,6 +71,10 @@ async fn suspects(engine: &Engine, me: ReplicaId) -> Result<Suspects, StoreError
         filter.after = page.last().map(|row| row.id.clone());
         let full = page.len() >= usize::try_from(filter.limit).unwrap_or(usize::MAX);
         for row in page {
+            if row.cancel_requested {
+                // Asked for by another process, or this one asked while the claim was on its way.
+                engine.runs.cancel_one(&row.id, row.epoch);
+            }
             let run = (row.id, row.epoch);
             if !found.fenced.remove(&run) && !engine.runs.contains(&run.0, run.1) {
                 found.orphans.insert(run);

@@ -5,7 +5,10 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use crate::id::Epoch;
+use crate::payload::Payload;
 use crate::record::{NewMessage, StoredFunction, StoredMessage};
 use crate::status::Status;
 use crate::store::{
@@ -53,9 +56,26 @@ fn created(create: &Create, row: &StoredFunction) -> Written {
 
 fn is_same(create: &Create, row: &StoredFunction) -> bool {
     let messages = distinct(&create.messages).len();
-    row.param == create.param
-        && row.journal == create.journal
+    is_payload(&row.param, &create.param)
+        && is_journal(row, create.journal.as_ref())
         && usize::try_from(row.message_count).is_ok_and(|count| count >= messages)
+}
+
+fn is_payload(stored: &Payload, given: &Payload) -> bool {
+    stored.version == given.version && is_json(&stored.body, &given.body)
+}
+
+fn is_journal(row: &StoredFunction, given: Option<&String>) -> bool {
+    match (&row.journal, given) {
+        (Some(stored), Some(given)) => is_json(stored, given),
+        (stored, given) => stored.is_none() && given.is_none(),
+    }
+}
+
+/// Whether both texts mean the same: a codec may give a value back with other spaces, or digits, than it was given.
+fn is_json(stored: &str, given: &str) -> bool {
+    let value = |text| serde_json::from_str::<Value>(text).ok();
+    stored == given || value(stored).is_some_and(|stored| value(given) == Some(stored))
 }
 
 /// The messages that are stored of these: of several with one key the first.
@@ -77,7 +97,7 @@ fn finished(finish: &Finish, row: &StoredFunction) -> Option<Written> {
     }
     let applied = row.epoch == finish.epoch.next()
         && match &finish.ending {
-            Ending::Succeeded(result) => row.result.as_ref() == Some(result),
+            Ending::Succeeded(result) => row.result.as_ref().is_some_and(|stored| is_payload(stored, result)),
             Ending::Failed(failure) => row.failure.as_ref() == Some(failure),
             // A release by somebody else looks the same, and means the same: the run is over, and it will run again.
             Ending::Postponed(_) | Ending::Released | Ending::Lost => row.status == Status::Postponed,
@@ -103,15 +123,17 @@ fn edited(edit: &Edit, row: &StoredFunction, messages: &[StoredMessage]) -> Opti
     if row.epoch == edit.epoch {
         return None;
     }
-    let data = edit.param.as_ref().is_none_or(|param| *param == row.param)
-        && edit.scrapbook.as_ref().is_none_or(|scrapbook| row.scrapbook.as_ref() == Some(scrapbook))
-        && edit.journal.as_ref().is_none_or(|journal| row.journal.as_ref() == Some(journal))
+    let data = edit.param.as_ref().is_none_or(|param| is_payload(&row.param, param))
+        && edit.scrapbook.as_ref().is_none_or(|scrapbook| {
+            row.scrapbook.as_ref().is_some_and(|stored| is_payload(stored, scrapbook))
+        })
+        && (edit.journal.is_none() || is_journal(row, edit.journal.as_ref()))
         && edit.messages.as_ref().is_none_or(|replace| begin_with(messages, replace));
     let transition = match &edit.transition {
         Transition::Keep => true,
         Transition::Run(replica) => row.owner == Some(*replica),
         Transition::Wait(_) => row.status == Status::Postponed,
-        Transition::Succeed(result) => row.result.as_ref() == Some(result),
+        Transition::Succeed(result) => row.result.as_ref().is_some_and(|stored| is_payload(stored, result)),
         Transition::Fail(failure) => row.failure.as_ref() == Some(failure),
     };
     let applied = row.epoch == edit.epoch.next() && data && transition;
@@ -122,7 +144,7 @@ fn edited(edit: &Edit, row: &StoredFunction, messages: &[StoredMessage]) -> Opti
 fn begin_with(stored: &[StoredMessage], replace: &Replace) -> bool {
     let given = distinct(&replace.messages);
     let is = |(stored, given): (&StoredMessage, &&NewMessage)| {
-        stored.key == given.key && stored.name == given.name && stored.payload == given.payload
+        stored.key == given.key && stored.name == given.name && is_payload(&stored.payload, &given.payload)
     };
     // What was emptied and has messages again looks like what was never emptied: whoever edits looks again.
     let emptied = given.is_empty() && !stored.is_empty();

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::messages::{self, MessageList, PanelMessage};
 use super::resolve::{UnknownCall, settled};
 use crate::answer::failure_of;
+use crate::codec::Field;
 use crate::engine::Engine;
 use crate::guard::{AtMostOnce, Guarded};
 use crate::id::{Epoch, FunctionId, ReplicaId, check_text};
@@ -19,7 +20,7 @@ use crate::outcome::Failure;
 use crate::payload::Payload;
 use crate::record::{NewMessage, StoredFunction};
 use crate::status::Status;
-use crate::version::DecodeError;
+use crate::version::{DecodeError, check_decoded};
 
 /// An untyped view on one instance, for tools.
 ///
@@ -55,7 +56,7 @@ impl fmt::Debug for RawControlPanel {
 impl RawControlPanel {
     pub(crate) async fn open(engine: &Arc<Engine>, id: &FunctionId) -> Result<Self, InvokeError> {
         let (row, stored) = messages::read(engine, id).await?;
-        let journal = Journal::read(row.journal.as_deref()).map_err(|error| unreadable(&error));
+        let journal = journal_of(&row);
         let messages = MessageList::new(stored, journal.as_ref().ok());
         Ok(Self { engine: Arc::clone(engine), row, journal, messages, edits: Edits::default() })
     }
@@ -176,7 +177,7 @@ impl RawControlPanel {
     ///
     /// [`InvokeError::NotJson`] or [`InvokeError::TooLarge`] when the store could not give it back to a function.
     pub fn set_param(&mut self, param: Payload) -> Result<(), InvokeError> {
-        self.check("parameter", &param)?;
+        self.check(Field::Param, &param)?;
         self.edits.param = Some(param);
         Ok(())
     }
@@ -187,7 +188,7 @@ impl RawControlPanel {
     ///
     /// [`InvokeError::NotJson`] or [`InvokeError::TooLarge`] when the store could not give it back to a function.
     pub fn set_scrapbook(&mut self, scrapbook: Payload) -> Result<(), InvokeError> {
-        self.check("scrapbook", &scrapbook)?;
+        self.check(Field::Scrapbook, &scrapbook)?;
         self.edits.scrapbook = Some(scrapbook);
         Ok(())
     }
@@ -255,14 +256,15 @@ impl RawControlPanel {
     fn check_message(&self, message: &NewMessage) -> Result<(), InvokeError> {
         check_text("name of the message", &message.name)?;
         check_text("key of the message", &message.key)?;
-        self.check("message", &message.payload)
+        let NewMessage { name, key, payload } = message;
+        self.check(Field::Message { name, key }, payload)
     }
 
-    fn check(&self, field: &'static str, payload: &Payload) -> Result<(), InvokeError> {
-        self.engine.check_size(field, payload)?;
+    fn check(&self, field: Field<'_>, payload: &Payload) -> Result<(), InvokeError> {
+        self.engine.check_size(field.name(), payload)?;
         match serde_json::from_str::<serde_json::Value>(&payload.body) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(InvokeError::NotJson { field, problem: error.to_string() }),
+            Ok(_) => self.engine.check_payload(&self.row.id, field, payload),
+            Err(error) => Err(InvokeError::NotJson { field: field.name(), problem: error.to_string() }),
         }
     }
 
@@ -289,6 +291,12 @@ impl RawControlPanel {
     }
 }
 
-fn unreadable(error: &serde_json::Error) -> DecodeError {
-    DecodeError::Malformed { type_name: "resilient::Journal", stored: 1, problem: error.to_string() }
+fn journal_of(row: &StoredFunction) -> Result<Journal, DecodeError> {
+    let (type_name, text) = ("resilient::Journal", row.journal.as_deref());
+    check_decoded(type_name, text.unwrap_or_default())?;
+    Journal::read(text).map_err(|error| DecodeError::Malformed {
+        type_name,
+        stored: 1,
+        problem: error.to_string(),
+    })
 }

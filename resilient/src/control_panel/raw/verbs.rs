@@ -7,6 +7,7 @@ use super::{Edits, RawControlPanel};
 use crate::answer::failure_json;
 use crate::calls::{self, Changes};
 use crate::clock::{Due, Timestamp};
+use crate::codec::{Field, Place};
 use crate::engine::Engine;
 use crate::invoke_error::InvokeError;
 use crate::outcome::Failure;
@@ -83,7 +84,7 @@ impl RawControlPanel {
     ///
     /// Those of [`fail`](Self::fail), and [`InvokeError::NotJson`] or [`InvokeError::TooLarge`] for the result.
     pub async fn succeed(self, result: Payload) -> Result<(), InvokeError> {
-        self.check("result", &result)?;
+        self.check(Field::Result, &result)?;
         self.edit(Transition::Succeed(result)).await
     }
 
@@ -97,6 +98,16 @@ impl RawControlPanel {
         calls::check_edited(&self.row.id, &written)?;
         self.fenced();
         Ok(())
+    }
+
+    /// Asks that the instance ends, whatever has become of it since it was read; see
+    /// [`Runtime::cancel`](crate::Runtime::cancel). Edits are not stored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::cancel`](crate::Runtime::cancel).
+    pub async fn cancel(self) -> Result<(), InvokeError> {
+        calls::cancel(&self.engine, self.row.id).await
     }
 
     async fn edit(&self, transition: Transition) -> Result<(), InvokeError> {
@@ -148,6 +159,7 @@ impl RawControlPanel {
         if bytes > limit {
             return Err(InvokeError::TooLarge { field: "journal", bytes, limit });
         }
+        self.engine.check_codec(&Place::new(&self.row.id, Field::Journal, 0), &text)?;
         Ok(Some(text))
     }
 

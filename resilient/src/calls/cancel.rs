@@ -1,0 +1,44 @@
+//! Asking an instance to end.
+
+use std::sync::Arc;
+
+use super::{check_not_stopped, read, unexpected};
+use crate::answer::{failure_json, failure_of};
+use crate::engine::Engine;
+use crate::events;
+use crate::id::FunctionId;
+use crate::invoke_error::InvokeError;
+use crate::outcome::{Cancelled, Failure};
+use crate::store::{Cancel, Write, Written};
+
+/// Asks that an instance ends, wherever it stands.
+pub(crate) async fn cancel(engine: &Arc<Engine>, id: FunctionId) -> Result<(), InvokeError> {
+    check_not_stopped(engine)?;
+    id.check()?;
+    let failure = failure_json(&Cancelled.failure_of_what_waits());
+    match engine.writer.write(Write::Cancel(Cancel { id: id.clone(), failure })).await? {
+        Written::Done => {
+            events::cancel_asked(&id);
+            // If it runs here, it need not wait for the sweep; if it waited, it is over for those who wait for it.
+            engine.runs.cancel(&id);
+            engine.waiting.hint(&id);
+            Ok(())
+        }
+        Written::NotFound => Err(InvokeError::NotFound { id }),
+        Written::Completed => how_it_ended(engine, id).await,
+        other => Err(unexpected("a cancellation", &other)),
+    }
+}
+
+/// To cancel twice is to cancel once.
+async fn how_it_ended(engine: &Engine, id: FunctionId) -> Result<(), InvokeError> {
+    let row = read(engine, &id).await?;
+    if failure_of(&row).as_ref().is_some_and(Failure::is_cancelled) {
+        return Ok(());
+    }
+    // Somebody lets it run again at this very moment, and has not seen the request.
+    if !row.status.is_completed() {
+        return Err(InvokeError::Changed { id });
+    }
+    Err(InvokeError::Ended { id, status: row.status })
+}

@@ -1,0 +1,81 @@
+//! Answers to calls that have no result.
+
+use std::time::{Duration, SystemTime};
+
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use resilient::prelude::*;
+use resilient::{Failure, FunctionId, StoreError};
+use resilient_axum::Problem;
+
+use super::app::Running;
+
+#[tokio::test]
+async fn a_problem_is_a_json_body_with_its_status() {
+    let service = Running::start(InMemoryStore::new(), Settings::default()).await;
+    let response = service.get("/result/unknown").await;
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(response.status(), 404);
+    let body: serde_json::Value = response.json().await.expect("JSON");
+    let detail = "there is no instance `Web.Double/unknown`";
+    let expected =
+        serde_json::json!({ "title": "Not Found", "status": 404, "detail": detail, "code": "not_found" });
+    assert_eq!(body, expected);
+}
+
+/// What a failure says may be about other people's data, or about the inside of the service.
+#[tokio::test]
+async fn a_failure_is_told_to_the_operator_and_not_to_the_client() {
+    let service = Running::start(InMemoryStore::new(), Settings::default()).await;
+    let response = service.post("/double/1/4000000000").await;
+    assert_eq!(response.status(), 500);
+    let body = response.text().await.expect("a body");
+    assert!(body.contains(r#""code":"failed""#) && !body.contains("secret"), "{body}");
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_stored_is_the_clients_mistake() {
+    let service = Running::start(InMemoryStore::new(), Settings::default()).await;
+    let long = "x".repeat(201);
+    assert_eq!(service.post(&format!("/double/{long}/1")).await.status(), 400);
+}
+
+#[test]
+fn each_error_has_its_status() {
+    let id = || FunctionId::new("Order", "1");
+    let cases = [
+        (InvokeError::Failed(Failure::new("kind", "text")), 500, "failed"),
+        (InvokeError::NotFound { id: id() }, 404, "not_found"),
+        (InvokeError::Executing { id: id() }, 409, "conflict"),
+        (InvokeError::Changed { id: id() }, 409, "conflict"),
+        (InvokeError::Completed { id: id() }, 409, "conflict"),
+        (InvokeError::OtherVersion { id: id(), stored: 1, asked: 2 }, 409, "conflict"),
+        (InvokeError::NotJson { field: "parameter", problem: "it ends".to_owned() }, 400, "bad_input"),
+        (InvokeError::TooLarge { field: "parameter", bytes: 3, limit: 2 }, 413, "too_large"),
+        (InvokeError::NotRegistered { type_id: "Order".to_owned(), version: 1 }, 500, "internal"),
+        (InvokeError::Store(StoreError::transient("away")), 503, "unavailable"),
+        (InvokeError::ShuttingDown, 503, "unavailable"),
+    ];
+    for (error, status, code) in cases {
+        let problem = Problem::from(error);
+        assert_eq!((problem.status().as_u16(), problem.code()), (status, code), "{problem:?}");
+    }
+}
+
+#[test]
+fn a_client_is_told_when_to_ask_again() {
+    let asked_again = |problem: Problem| problem.into_response().headers().get("retry-after").cloned();
+    let until = SystemTime::now() + Duration::from_hours(1);
+    let postponed = asked_again(Problem::from(postponed(until))).expect("a header");
+    let seconds: u64 = postponed.to_str().expect("text").parse().expect("a number");
+    assert!((3590..=3600).contains(&seconds), "{seconds}");
+    let past = asked_again(Problem::from(self::postponed(SystemTime::UNIX_EPOCH))).expect("a header");
+    assert_eq!(past, "1", "never 0: it would ask at once, for ever");
+    let own = Problem::new(StatusCode::CONFLICT, "busy", "later").retry_after(Duration::from_millis(1_200));
+    assert_eq!(asked_again(own).expect("a header"), "2");
+    assert_eq!(asked_again(Problem::bad_request("no")), None);
+}
+
+fn postponed(until: SystemTime) -> InvokeError {
+    InvokeError::Postponed { until }
+}
