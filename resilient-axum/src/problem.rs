@@ -94,7 +94,7 @@ impl From<InvokeError> for Problem {
                 let rest = until.duration_since(SystemTime::now()).unwrap_or_default();
                 Self::new(StatusCode::ACCEPTED, "postponed", text).retry_after(rest)
             }
-            InvokeError::Suspended => Self::new(StatusCode::ACCEPTED, "suspended", text),
+            InvokeError::Suspended { .. } => Self::new(StatusCode::ACCEPTED, "suspended", text),
             InvokeError::Id(_)
             | InvokeError::Time(_)
             | InvokeError::Encode { .. }
