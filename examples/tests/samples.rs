@@ -108,6 +108,12 @@ samples! {
         "the credit bureau has answered",
         "approved for Ann, with 2 answers of 3",
     ],
+    fraud_detection: [
+        "  the register of addresses is busy",
+        "  Ann has an address",
+        "payment 7: approved, with 2 answers of 3",
+        "the history: suspended",
+    ],
     support_ticket: [
         "ticket 1:",
         "  to ann: who takes `where is my chair`?",
@@ -126,7 +132,7 @@ samples! {
         "kim: no answer after 3 reminders",
     ],
     versioning: [
-        "yesterday: MK-1 is suspended until a message arrives or its time has come",
+        "yesterday: MK-1 waits for its goods",
         "today: MK-1: Classic: the old provider reserves 100, the old provider captures 100",
         "today: MK-2: Studio: the new provider reserves 200, the new provider captures 200",
     ],
