@@ -15,6 +15,10 @@ pub(crate) const HANDLE: &str = "handle";
 pub(crate) const REGISTER: &str = "register";
 pub(crate) const RETRY: &str = "retry";
 pub(crate) const DROPPED_SCRAPBOOK: &str = "dropped_scrapbook";
+pub(crate) const EVERY: &str = "every";
+pub(crate) const CRON: &str = "cron";
+pub(crate) const TIMEZONE: &str = "timezone";
+pub(crate) const MISSED: &str = "missed";
 pub(crate) const CRATE: &str = "crate";
 pub(crate) const OLDEST: &str = "oldest";
 pub(crate) const NAME: &str = "name";
@@ -30,6 +34,8 @@ pub(crate) const ONLY_IF: &str = "only_if";
 
 /// The most bytes of a type id or of the name of a message; the runtime has the same limit.
 pub(crate) const MAX_NAME_BYTES: usize = 200;
+/// What the names of the framework's own messages begin with; the runtime refuses it, too.
+pub(crate) const RESERVED: &str = "resilient.";
 /// The greatest version, which every database keeps in its usual integer.
 pub(crate) const MAX_VERSION: u32 = i32::MAX as u32;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline};
+use resilient::store::{After, Claimable, Expiry, Lifeline};
 use resilient::{
     Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction, StoredMessage,
 };
@@ -102,6 +102,9 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn take(&self, claim: Claim<'_>) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
 
     fn release(&self) -> impl Future<Output = Result<u64, Trouble>> + Send;
+
+    /// Deletes what has succeeded long enough ago.
+    fn discard(&self, expiries: &[Expiry], limit: u32) -> impl Future<Output = Result<u64, Trouble>> + Send;
 
     fn live(&self) -> impl Future<Output = Result<Vec<LiveReplica>, Trouble>> + Send;
 
@@ -346,10 +349,10 @@ macro_rules! implement_store {
 
             async fn expire(
                 &self,
-                _expiries: &[resilient::store::Expiry],
-                _limit: u32,
+                expiries: &[resilient::store::Expiry],
+                limit: u32,
             ) -> Result<u64, resilient::StoreError> {
-                Ok(0)
+                self.settle("the removal of old results", self.discard(expiries, limit)).await
             }
 
             async fn replicas(&self) -> Result<Vec<resilient::LiveReplica>, resilient::StoreError> {

@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod claim;
+mod expire;
 mod pool;
 mod rows;
 mod schema;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::After;
+use resilient::store::{After, Expiry};
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
@@ -152,6 +153,13 @@ impl Backend for MySqlStore {
         let released = claim::release_dead(&mut lease, &self.statements).await?;
         lease.give_back();
         Ok(released)
+    }
+
+    async fn discard(&self, expiries: &[Expiry], limit: u32) -> Result<u64, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let expired = expire::expire(&mut lease, &self.statements, expiries, limit).await?;
+        lease.give_back();
+        Ok(expired)
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

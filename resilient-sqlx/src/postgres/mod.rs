@@ -2,6 +2,7 @@
 
 mod append;
 mod batch;
+mod expire;
 mod pool;
 mod statements;
 
@@ -9,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::{After, Claimable};
+use resilient::store::{After, Claimable, Expiry};
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -177,6 +178,13 @@ impl Backend for PostgresStore {
         self.statements.forget.query::<Postgres>().execute(&mut *lease).await?;
         lease.give_back();
         Ok(released.rows_affected())
+    }
+
+    async fn discard(&self, expiries: &[Expiry], limit: u32) -> Result<u64, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let expired = expire::expire(&mut lease, &self.statements.expire, expiries, limit).await?;
+        lease.give_back();
+        Ok(expired)
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

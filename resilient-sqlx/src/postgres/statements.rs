@@ -1,6 +1,7 @@
 //! The statements of PostgreSQL.
 
 use super::append::APPEND;
+use super::expire::EXPIRE;
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
 use crate::statements::{Common, Kind, READ, Shape, WORDS};
@@ -9,6 +10,7 @@ use crate::statements::{Common, Kind, READ, Shape, WORDS};
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/postgres/0001_functions.sql")),
     (2, include_str!("../../migrations/postgres/0002_messages.sql")),
+    (3, include_str!("../../migrations/postgres/0003_cancel.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[
@@ -23,8 +25,8 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ),
     (
         "{delete}",
-        "delete from {functions} as f using i \
-         where f.type_id = i.in_type and f.instance_id = i.in_id and f.epoch = i.epoch",
+        "delete from {functions} as f using i where f.type_id = i.in_type and f.instance_id = i.in_id \
+         and f.epoch = i.epoch and f.created_at = i.created_at",
     ),
     (
         "{clear}",
@@ -109,6 +111,7 @@ pub(super) struct Statements {
     pub(super) claim: Sql,
     pub(super) release: Sql,
     pub(super) forget: Sql,
+    pub(super) expire: Sql,
 }
 
 impl Statements {
@@ -120,6 +123,7 @@ impl Statements {
             claim: dialect.sql(CLAIM),
             release: dialect.sql(RELEASE),
             forget: dialect.sql(FORGET),
+            expire: dialect.sql(EXPIRE),
             common: Common::new(prefix, dialect, Statement::new),
         }
     }

@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod claim;
+mod expire;
 mod pool;
 mod statements;
 
@@ -10,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::After;
+use resilient::store::{After, Expiry};
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::query::Query;
@@ -175,6 +176,10 @@ impl Backend for SqliteStore {
 
     async fn release(&self) -> Result<u64, Trouble> {
         self.release_all().await
+    }
+
+    async fn discard(&self, expiries: &[Expiry], limit: u32) -> Result<u64, Trouble> {
+        self.expire_all(expiries, limit).await
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

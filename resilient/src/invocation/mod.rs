@@ -1,7 +1,11 @@
-//! One run: from a claimed instance through middleware and body to its stored outcome.
+//! One run: from a new or a claimed instance through middleware and body to its stored outcome. A run may begin others.
 
+mod begin;
 mod body;
+mod bulk;
+mod children;
 mod finish;
+mod instance;
 mod outcome;
 mod post;
 mod saver;
@@ -9,8 +13,11 @@ mod unread;
 
 use std::sync::Arc;
 
+pub(crate) use self::begin::{begin, owner_of, task_lost, unexpected};
 use self::body::Body;
-pub(crate) use self::finish::hand_over;
+pub(crate) use self::bulk::create_all;
+pub(crate) use self::finish::{hand_over, tell_parent};
+pub(crate) use self::instance::{Instance, check_messages};
 use self::outcome::Outcome;
 pub(crate) use self::post::Begun;
 use self::unread::Undecoded;
@@ -18,11 +25,12 @@ use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::events;
+use crate::firings;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
 use crate::metrics;
 use crate::middleware::{Invocation, Next};
-use crate::outcome::Failure;
+use crate::outcome::{Cancelled, Failure};
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -100,8 +108,13 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
+    firings::begins(engine, claimed.ticket.id(), claimed.begun.time()).await;
     match unread::check(&engine.codecs, claimed) {
         None => {}
+        // The store would not put it off, and it need not be decoded to end.
+        Some(Undecoded::Lacks { .. }) if *claimed.ticket.cancelled().borrow() => {
+            return fails_unread(engine, claimed, &Cancelled.failure_of_what_waits());
+        }
         Some(Undecoded::Lacks { codec }) => return unread::put_off(&codec),
         Some(Undecoded::Fails(failure)) => return fails_unread(engine, claimed, &failure),
     }
