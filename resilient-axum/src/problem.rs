@@ -94,8 +94,9 @@ impl From<InvokeError> for Problem {
                 let rest = until.duration_since(SystemTime::now()).unwrap_or_default();
                 Self::new(StatusCode::ACCEPTED, "postponed", text).retry_after(rest)
             }
-            InvokeError::Suspended => Self::new(StatusCode::ACCEPTED, "suspended", text),
+            InvokeError::Suspended { .. } => Self::new(StatusCode::ACCEPTED, "suspended", text),
             InvokeError::Id(_)
+            | InvokeError::Refused { .. }
             | InvokeError::Time(_)
             | InvokeError::Encode { .. }
             | InvokeError::NotJson { .. } => Self::bad_request(text),
