@@ -194,7 +194,7 @@ on_every_store! {
                 tokio::task::yield_now().await;
             }
             let by = if round % 2 == 0 { &runtime } else { &asking };
-            let (asked, _) = tokio::join!(double::cancel(by, ends.as_str()), async {
+            let (asked, ()) = tokio::join!(double::cancel(by, ends.as_str()), async {
                 booking::cancel(by, waits.as_str()).await.expect("it never ends by itself");
             });
             let heard = failure(booking::completion(&runtime, waits.as_str()).await);
