@@ -105,9 +105,10 @@ async fn main() -> resilient::Result<()> {
     let store = InMemoryStore::new();
 
     let runtime = Runtime::builder(store.clone()).register::<yesterday::process_order>().start().await?;
-    // It waits for the goods to arrive, and so this answers that it is put away.
-    let begun = yesterday::process_order::invoke(&runtime, "MK-1", yesterday::Order { total: 100 }).await;
-    println!("yesterday: MK-1 is {}", begun.unwrap_or_else(|waits| waits.to_string()));
+    match yesterday::process_order::invoke(&runtime, "MK-1", yesterday::Order { total: 100 }).await {
+        Err(InvokeError::Suspended { .. }) => println!("yesterday: MK-1 waits for its goods"),
+        ended => println!("yesterday: MK-1: {}", ended?),
+    }
     runtime.shutdown().await?;
 
     let runtime = Runtime::builder(store)
