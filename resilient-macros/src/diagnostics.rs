@@ -202,6 +202,40 @@ pub(crate) fn max_tries_too_large(limit: u32) -> String {
     format!("`max_tries` is at most {limit}")
 }
 
+// ---- `every`, `cron`
+
+pub(crate) fn every_beside_cron() -> &'static str {
+    "`cron` cannot be combined with `every`; a function recurs by one of them"
+}
+
+pub(crate) fn every_too_short() -> &'static str {
+    "`every` is a whole number of seconds, at least `\"1s\"`"
+}
+
+pub(crate) fn cron_fields(found: usize) -> String {
+    format!("`cron` has five fields, minute, hour, day, month and day of the week; found {found}")
+}
+
+pub(crate) fn cron_characters(character: char) -> String {
+    format!("{character:?} cannot stand in a `cron` expression; expected for example `\"30 2 * * MON-FRI\"`")
+}
+
+pub(crate) fn timezone_without_cron() -> &'static str {
+    "`timezone` belongs to `cron`; an interval is the same everywhere"
+}
+
+pub(crate) fn timezone_name() -> &'static str {
+    "`timezone` is a name of the IANA database, for example `\"Europe/Copenhagen\"`"
+}
+
+pub(crate) fn missed_alone() -> &'static str {
+    "`missed` belongs to a function that recurs; add `every` or `cron`"
+}
+
+pub(crate) fn missed_value() -> &'static str {
+    "`missed` is `\"once\"` or `\"every\"`: which of several missed ticks are made up for"
+}
+
 // ---- the function
 
 pub(crate) fn dropped_beside_scrapbook() -> &'static str {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use resilient::store::{After, Claimable, Lifeline};
+use resilient::store::{After, Claimable, Expiry, Lifeline};
 use resilient::{
     Filter, FunctionId, LiveReplica, Replica, ReplicaId, StoreError, StoredFunction, StoredMessage,
 };
-use sqlx::RawSql;
 use sqlx::error::DatabaseError;
+use sqlx::{Connection, Database, RawSql};
 
 use crate::error::Trouble;
 use crate::record::{Record, types_of};
@@ -39,13 +39,17 @@ pub(crate) struct Signs<S> {
 ///
 /// Its methods do what those of the store promise, and leave it to [`Backend::settle`] to say what went wrong.
 pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
+    /// Its driver.
+    type Driver: Database<Connection = Self::Connection>;
     /// A connection to it.
-    type Connection: Send;
+    type Connection: Connection<Database = Self::Driver>;
     /// A statement over rows.
     type Statement: Sync;
 
     /// What people call it.
     const NAME: &'static str;
+    /// What it takes as a transaction of the user's.
+    const TRANSACTION: &'static str;
     /// How a transaction that writes begins.
     const BEGIN: &'static str;
     /// After how long an operation is given up; the database itself gives up before.
@@ -67,6 +71,20 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// Applies a plan in one transaction and answers its appends, and the other writes whose guard held.
     fn apply(&self, plan: &Plan<'_>) -> impl Future<Output = Result<Answers, Trouble>> + Send;
 
+    /// [`apply`](Self::apply) on a connection that is in a transaction of the user's, and leaves it to the user to end that.
+    fn apply_in(
+        &self,
+        on: &mut Self::Connection,
+        plan: &Plan<'_>,
+    ) -> impl Future<Output = Result<Answers, Trouble>> + Send;
+
+    /// [`read`](Self::read) on such a connection: what was committed last, or written by the transaction itself.
+    fn read_in(
+        &self,
+        on: &mut Self::Connection,
+        ids: &[FunctionId],
+    ) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
+
     /// Reads those instances that are there, in any order.
     fn read(&self, ids: &[FunctionId]) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
 
@@ -84,6 +102,9 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn take(&self, claim: Claim<'_>) -> impl Future<Output = Result<Vec<StoredFunction>, Trouble>> + Send;
 
     fn release(&self) -> impl Future<Output = Result<u64, Trouble>> + Send;
+
+    /// Deletes what has succeeded long enough ago.
+    fn discard(&self, expiries: &[Expiry], limit: u32) -> impl Future<Output = Result<u64, Trouble>> + Send;
 
     fn live(&self) -> impl Future<Output = Result<Vec<LiveReplica>, Trouble>> + Send;
 
@@ -281,6 +302,14 @@ macro_rules! implement_store {
                 crate::store::write(self, batch).await
             }
 
+            async fn write_in(
+                &self,
+                transaction: &mut (dyn std::any::Any + Send),
+                batch: &[resilient::store::Write],
+            ) -> Result<Vec<resilient::store::Written>, resilient::StoreError> {
+                crate::within::write_in(self, transaction, batch).await
+            }
+
             async fn get(
                 &self,
                 ids: &[resilient::FunctionId],
@@ -320,10 +349,10 @@ macro_rules! implement_store {
 
             async fn expire(
                 &self,
-                _expiries: &[resilient::store::Expiry],
-                _limit: u32,
+                expiries: &[resilient::store::Expiry],
+                limit: u32,
             ) -> Result<u64, resilient::StoreError> {
-                Ok(0)
+                self.settle("the removal of old results", self.discard(expiries, limit)).await
             }
 
             async fn replicas(&self) -> Result<Vec<resilient::LiveReplica>, resilient::StoreError> {

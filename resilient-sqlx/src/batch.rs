@@ -51,6 +51,7 @@ pub(crate) async fn change<B: Returning>(
     let mut answers = store.append(on, &plan.appends).await?;
     answers.extend(done(store.written(on, &all.save, &plan.saves).await?));
     answers.extend(done(store.written(on, &all.finish, &plan.finishes).await?));
+    answers.extend(done(store.written(on, &all.cancel, &plan.cancels).await?));
     answers.extend(done(store.written(on, &all.edit, &plan.edits).await?));
     let edits = plan.edits.iter().copied();
     let replaced: Vec<_> =

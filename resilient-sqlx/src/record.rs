@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use resilient::store::{After, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
+use resilient::store::{After, Cancel, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
 use resilient::{
     Due, Filter, FunctionId, NewMessage, Payload, Replica, ReplicaId, ReplicaType, Status, Timestamp,
 };
@@ -111,6 +111,14 @@ impl Record for Finish {
     }
 }
 
+impl Record for Cancel {
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values = self.id.values();
+        values.push(Value::text(self.failure.as_str()));
+        values
+    }
+}
+
 impl Record for Edit {
     fn values(&self) -> Vec<Value<'_>> {
         let mut owner = None;
@@ -125,7 +133,7 @@ impl Record for Edit {
             Transition::Fail(failure) => Next::failed(failure),
         };
         let mut values = self.id.values();
-        values.push(Value::number(self.epoch.as_i64()));
+        values.extend([Value::number(self.epoch.as_i64()), Value::number(self.created_at.as_micros())]);
         values.extend(payload_values(self.param.as_ref()));
         values.extend(payload_values(self.scrapbook.as_ref()));
         values.push(Value::text(self.journal.as_deref()));
@@ -143,7 +151,7 @@ impl Record for Edit {
 impl Record for Delete {
     fn values(&self) -> Vec<Value<'_>> {
         let mut values = self.id.values();
-        values.push(Value::number(self.epoch.as_i64()));
+        values.extend([Value::number(self.epoch.as_i64()), Value::number(self.created_at.as_micros())]);
         values
     }
 }

@@ -116,7 +116,7 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
             epoch: Epoch::new(self.number(3)?),
             owner: self.replica(4)?,
             attempts: self.small(5)?,
-            cancel_requested: false,
+            cancel_requested: self.0.code(23)? != 0,
             crashes: self.small(6)?,
             due_at: self.time(7)?,
             version: self.small(8)?,

@@ -42,10 +42,11 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    /// The words of a database, and the table names behind them.
+    /// The words of a database, and the table names behind them, in quotes that every session understands.
     pub(crate) fn new(
         prefix: &Prefix,
         placeholder: &'static str,
+        quote: char,
         words: &[&[(&'static str, &'static str)]],
     ) -> Self {
         let words = words.iter().copied().flatten();
@@ -55,7 +56,7 @@ impl Dialect {
         words.push(("{replicas}", "{quote}{prefix}_replicas{quote}".to_owned()));
         words.push(("{replica_types}", "{quote}{prefix}_replica_types{quote}".to_owned()));
         words.push(("{schema}", "{quote}{prefix}_schema{quote}".to_owned()));
-        words.push(("{quote}", "\"".to_owned()));
+        words.push(("{quote}", quote.to_string()));
         words.push(("{prefix}", prefix.as_str().to_owned()));
         Self { placeholder, words }
     }

@@ -67,13 +67,16 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     // Rows are found by their keys. The sum hides the status from the planner, which on a fresh table would rather walk
     // over all that the owner runs, by the index on owners.
     ("{owned}", "{same} and f.status + 0 = 0 and f.owner = i.owner and f.epoch = i.epoch"),
+    ("{as_read}", "{same} and f.epoch = i.epoch and f.created_at = i.created_at"),
+    // What is to end is not put away to wait; it is handed over, or lost.
+    ("{may_wait}", "(i.status >= 3 or i.hand_over > 0 or f.cancel_requested = 0)"),
     ("{after}", "(f.type_id, f.instance_id) > ({next}, {next})"),
     ("{same}", "f.type_id = i.in_type and f.instance_id = i.in_id"),
     (
         "{columns}",
         "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, \
          param_version, scrapbook, scrapbook_version, result, result_version, failure, message_count, \
-         created_at, updated_at, completed_at, journal, reason, saves",
+         created_at, updated_at, completed_at, journal, reason, saves, cancel_requested",
     ),
     (
         "{message_columns}",
@@ -126,17 +129,29 @@ pub(crate) const FINISH: Shape = Shape {
          due_at = {due}, reason = i.reason, {keep_progress}, result = i.result, result_version = i.result_version, failure = i.failure, \
          updated_at = {now}, completed_at = case when i.status >= 3 then {now} end \
          from i{clock} where {owned} and {not_behind} \
-         and (i.message_count is null or i.message_count = f.message_count) \
+         and (i.message_count is null or i.message_count = f.message_count) and {may_wait} \
          returning type_id, instance_id",
 };
 
-/// Changes by people; answers the instances that were at the expected epoch and, for other messages, had as many.
+/// Wishes that instances end; answers those that had not ended.
+///
+/// What waits fails, and so is told by its having no owner; what executes is only marked.
+pub(crate) const CANCEL: Shape = Shape {
+    columns: Columns("in_type text, in_id text, failure text"),
+    template: "{rows}update {functions} as f set status = case when f.owner is null then 4 else f.status end, \
+         epoch = case when f.owner is null then {next_epoch} else f.epoch end, due_at = null, reason = null, \
+         failure = case when f.owner is null then i.failure end, \
+         completed_at = case when f.owner is null then {now} end, cancel_requested = 1, updated_at = {now} \
+         from i{clock} where {same} and f.status + 0 <= 2 returning type_id, instance_id",
+};
+
+/// Changes by people; answers the instances that were as they had been read and, for other messages, had as many.
 ///
 /// Without a status the instance keeps its own, unless it is executing. The messages themselves are written after it.
 pub(crate) const EDIT: Shape = Shape {
     columns: Columns(
-        "in_type text, in_id text, epoch number, param text, param_version number, scrapbook text, \
-         scrapbook_version number, journal text, status number, owner text, due_at number, due_after number, \
+        "in_type text, in_id text, epoch number, created_at number, param text, param_version number, \
+         scrapbook text, scrapbook_version number, journal text, status number, owner text, due_at number, due_after number, \
          result text, result_version number, failure text, known_messages number, message_count number",
     ),
     template: "{rows}update {functions} as f set \
@@ -150,17 +165,18 @@ pub(crate) const EDIT: Shape = Shape {
          param = coalesce(i.param, f.param), param_version = coalesce(i.param_version, f.param_version), \
          {keep_progress}, result = case when i.status is null then f.result else i.result end, \
          result_version = case when i.status is null then f.result_version else i.result_version end, \
-         failure = case when i.status is null then f.failure else i.failure end, updated_at = {now}, \
+         failure = case when i.status is null then f.failure else i.failure end, \
+         cancel_requested = case when i.status is null then f.cancel_requested else 0 end, updated_at = {now}, \
          completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end \
-         from i{clock} where {same} and f.epoch = i.epoch \
+         from i{clock} where {as_read} \
          and (i.known_messages is null or i.known_messages = f.message_count) and (i.owner is null or exists ( \
          select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease)) \
          returning type_id, instance_id",
 };
 
-/// Removals; answers the instances that were at the expected epoch.
+/// Removals; answers the instances that were as they had been read.
 pub(crate) const DELETE: Shape = Shape {
-    columns: Columns("in_type text, in_id text, epoch number"),
+    columns: Columns("in_type text, in_id text, epoch number, created_at number"),
     template: "{rows}{delete} returning type_id, instance_id",
 };
 
@@ -257,6 +273,7 @@ pub(crate) struct Common<S> {
     pub(crate) create: S,
     pub(crate) save: S,
     pub(crate) finish: S,
+    pub(crate) cancel: S,
     pub(crate) edit: S,
     pub(crate) delete: S,
     pub(crate) add: S,
@@ -279,6 +296,7 @@ impl<S> Common<S> {
             create: statement(&CREATE),
             save: statement(&SAVE),
             finish: statement(&FINISH),
+            cancel: statement(&CANCEL),
             edit: statement(&EDIT),
             delete: statement(&DELETE),
             add: statement(&ADD),

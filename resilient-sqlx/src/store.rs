@@ -3,19 +3,20 @@
 use std::collections::{HashMap, HashSet};
 
 use resilient::store::{
-    After, Append, Create, Delete, Edit, Ending, Finish, Save, Transition, Write, Written,
+    After, Append, Cancel, Create, Delete, Edit, Ending, Finish, Save, Transition, Write, Written,
 };
 use resilient::{FunctionId, ReplicaId, Status, Store, StoreError, StoredFunction, StoredMessage};
 
 use crate::backend::Backend;
 
 /// A batch by kinds, each sorted by its keys: two transactions that lock several rows lock them in the same order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Plan<'a> {
     pub(crate) creates: Vec<&'a Create>,
     pub(crate) saves: Vec<&'a Save>,
     pub(crate) finishes: Vec<&'a Finish>,
     pub(crate) appends: Vec<&'a Append>,
+    pub(crate) cancels: Vec<&'a Cancel>,
     pub(crate) edits: Vec<&'a Edit>,
     pub(crate) deletes: Vec<&'a Delete>,
 }
@@ -31,8 +32,7 @@ impl<'a> Plan<'a> {
                 // Without messages there is nothing to write, and a read tells whether there is such an instance.
                 Write::Append(append) if append.messages.is_empty() => {}
                 Write::Append(append) => plan.appends.push(append),
-                // The statement comes with the column.
-                Write::Cancel(_) => {}
+                Write::Cancel(cancel) => plan.cancels.push(cancel),
                 Write::Edit(edit) => plan.edits.push(edit),
                 Write::Delete(delete) => plan.deletes.push(delete),
             }
@@ -41,9 +41,21 @@ impl<'a> Plan<'a> {
         plan.saves.sort_by_key(|save| &save.id);
         plan.finishes.sort_by_key(|finish| &finish.id);
         plan.appends.sort_by_key(|append| &append.id);
+        plan.cancels.sort_by_key(|cancel| &cancel.id);
         plan.edits.sort_by_key(|edit| &edit.id);
         plan.deletes.sort_by_key(|delete| &delete.id);
         plan
+    }
+
+    /// Each write but the appends in a plan of its own.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn apart(&self) -> impl Iterator<Item = Self> {
+        let creates = self.creates.iter().map(|create| Self { creates: vec![create], ..Self::default() });
+        let saves = self.saves.iter().map(|save| Self { saves: vec![save], ..Self::default() });
+        let finishes = self.finishes.iter().map(|finish| Self { finishes: vec![finish], ..Self::default() });
+        let edits = self.edits.iter().map(|edit| Self { edits: vec![edit], ..Self::default() });
+        let deletes = self.deletes.iter().map(|delete| Self { deletes: vec![delete], ..Self::default() });
+        creates.chain(saves).chain(finishes).chain(edits).chain(deletes)
     }
 
     /// How many kinds of writes on existing rows there are.
@@ -52,6 +64,7 @@ impl<'a> Plan<'a> {
             self.saves.is_empty(),
             self.finishes.is_empty(),
             self.appends.is_empty(),
+            self.cancels.is_empty(),
             self.edits.is_empty(),
             self.deletes.is_empty(),
         ];
@@ -74,6 +87,7 @@ impl<'a> Plan<'a> {
         let ids = self.creates.iter().map(|create| &create.id);
         let ids = ids.chain(self.saves.iter().map(|save| &save.id));
         let ids = ids.chain(self.finishes.iter().map(|finish| &finish.id));
+        let ids = ids.chain(self.cancels.iter().map(|cancel| &cancel.id));
         let ids = ids.chain(self.edits.iter().map(|edit| &edit.id));
         ids.chain(self.deletes.iter().map(|delete| &delete.id)).cloned().collect()
     }
@@ -83,6 +97,7 @@ impl<'a> Plan<'a> {
         let mut ids: Vec<_> = self.saves.iter().map(|save| &save.id).collect();
         ids.extend(self.finishes.iter().map(|finish| &finish.id));
         ids.extend(self.appends.iter().map(|append| &append.id));
+        ids.extend(self.cancels.iter().map(|cancel| &cancel.id));
         ids.extend(self.edits.iter().map(|edit| &edit.id));
         ids.extend(self.deletes.iter().map(|delete| &delete.id));
         ids.sort();
@@ -98,32 +113,62 @@ pub(crate) fn done(ids: Vec<FunctionId>) -> Answers {
     ids.into_iter().map(|id| (id, Written::Done)).collect()
 }
 
-/// How often a create is tried again whose id was taken when it was written, and free when it was read.
-const CREATE_ATTEMPTS: usize = 5;
+/// How often a write is tried again that could not be done when it was written, and could be when it was read.
+const ATTEMPTS: usize = 5;
+
+/// Where a batch is written, and read when a guard did not hold.
+pub(crate) trait Way: Send {
+    /// Applies a plan and answers its appends, and the other writes whose guard held.
+    fn apply(&mut self, plan: &Plan<'_>) -> impl Future<Output = Result<Answers, StoreError>> + Send;
+
+    /// Reads those instances that are there, in any order.
+    fn read(
+        &mut self,
+        ids: &[FunctionId],
+    ) -> impl Future<Output = Result<Vec<StoredFunction>, StoreError>> + Send;
+}
+
+/// In transactions of the store's own.
+struct Own<'s, B>(&'s B);
+
+impl<B: Backend + Store> Way for Own<'_, B> {
+    async fn apply(&mut self, plan: &Plan<'_>) -> Result<Answers, StoreError> {
+        self.0.settle("a write of instances", self.0.apply(plan)).await
+    }
+
+    async fn read(&mut self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, StoreError> {
+        Ok(self.0.get(ids).await?.into_iter().flatten().collect())
+    }
+}
 
 /// [`Store::write`]: one transaction, and reads only for the guards that did not hold.
 pub(crate) async fn write(
     store: &(impl Backend + Store),
     batch: &[Write],
 ) -> Result<Vec<Written>, StoreError> {
-    let mut answers = apply(store, &Plan::new(batch)).await?;
-    for _ in 0..CREATE_ATTEMPTS {
+    write_by(store, &mut Own(store), batch).await
+}
+
+/// Writes a batch, and reads only for the guards that did not hold.
+pub(crate) async fn write_by(
+    store: &impl Store,
+    way: &mut impl Way,
+    batch: &[Write],
+) -> Result<Vec<Written>, StoreError> {
+    let mut answers = way.apply(&Plan::new(batch)).await?;
+    for _ in 0..ATTEMPTS {
         let failed: Vec<_> = batch.iter().filter(|write| !answers.contains_key(write.id())).collect();
-        let found = Found::read(store, &failed).await?;
-        let vanished =
-            |write: &&&Write| matches!(write, Write::Create(_)) && !found.rows.contains_key(write.id());
-        let again: Vec<&Write> = failed.iter().filter(vanished).copied().collect();
+        let found = Found::read(store, way, &failed).await?;
+        let again: Vec<&Write> = failed.iter().filter(|write| found.is_possible(write)).copied().collect();
         if again.is_empty() {
             let answer = |write: &Write| answers.remove(write.id()).unwrap_or_else(|| found.answer(write));
             return Ok(batch.iter().map(answer).collect());
         }
-        answers.extend(apply(store, &Plan::new(again)).await?);
+        answers.extend(way.apply(&Plan::new(again)).await?);
     }
-    Err(StoreError::transient("an id was taken and freed again and again while it was created; try later"))
-}
-
-async fn apply(store: &impl Backend, plan: &Plan<'_>) -> Result<Answers, StoreError> {
-    store.settle("a write of instances", store.apply(plan)).await
+    Err(StoreError::transient(
+        "an instance was made, ended or removed again and again while it was written; try later",
+    ))
 }
 
 /// What was read to tell why guards did not hold.
@@ -133,7 +178,7 @@ struct Found {
 }
 
 impl Found {
-    async fn read(store: &impl Store, failed: &[&Write]) -> Result<Self, StoreError> {
+    async fn read(store: &impl Store, way: &mut impl Way, failed: &[&Write]) -> Result<Self, StoreError> {
         let runs = |write: &&Write| matches!(write, Write::Edit(Edit { transition: Transition::Run(_), .. }));
         let mut alive = HashSet::new();
         if failed.iter().any(runs) {
@@ -141,9 +186,19 @@ impl Found {
         }
         let unclear = failed.iter().filter(|write| !is_lost(write)).map(|write| write.id().clone());
         let unclear: Vec<_> = unclear.collect();
-        let rows = if unclear.is_empty() { Vec::new() } else { store.get(&unclear).await? };
-        let rows = rows.into_iter().flatten().map(|row| (row.id.clone(), row)).collect();
+        let rows = if unclear.is_empty() { Vec::new() } else { way.read(&unclear).await? };
+        let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         Ok(Self { rows, alive })
+    }
+
+    /// Whether the reason is gone for which it was not done: an id was taken, an instance was not there or had ended.
+    fn is_possible(&self, write: &Write) -> bool {
+        let row = self.rows.get(write.id());
+        match write {
+            Write::Create(_) => row.is_none(),
+            Write::Cancel(_) => row.is_some_and(|row| row.completed_at.is_none()),
+            _ => false,
+        }
     }
 
     fn answer(&self, write: &Write) -> Written {
@@ -157,7 +212,8 @@ impl Found {
             {
                 Written::LostOwnership
             }
-            (Write::Append(_) | Write::Cancel(_), Some(_)) => Written::Done,
+            (Write::Append(_), Some(_)) => Written::Done,
+            (Write::Cancel(_), Some(_)) => Written::Completed,
             (Write::Append(_) | Write::Cancel(_) | Write::Edit(_) | Write::Delete(_), None) => {
                 Written::NotFound
             }
@@ -170,12 +226,12 @@ impl Found {
 fn is_lost(write: &Write) -> bool {
     match write {
         Write::Save(_) => true,
-        Write::Finish(finish) => !matches!(finish.ending, Ending::Suspended { .. }),
+        Write::Finish(finish) => !matches!(finish.ending, Ending::Suspended { .. } | Ending::Postponed(_)),
         Write::Create(_) | Write::Append(_) | Write::Cancel(_) | Write::Edit(_) | Write::Delete(_) => false,
     }
 }
 
-/// Whether only the count of messages can have stopped this suspension.
+/// Whether only a message or the wish that it ends can have stopped what would wait.
 fn is_owned(finish: &Finish, row: &StoredFunction) -> bool {
     let stored = row.scrapbook.as_ref().map_or(0, |scrapbook| scrapbook.version);
     row.status == Status::Executing

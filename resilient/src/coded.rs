@@ -44,7 +44,9 @@ impl Coded {
     }
 
     fn rows(&self, mut rows: Vec<StoredFunction>) -> Vec<StoredFunction> {
-        rows.iter_mut().for_each(|row| self.decode(row));
+        for row in &mut rows {
+            self.decode(row);
+        }
         rows
     }
 
@@ -180,7 +182,9 @@ impl Store for Coded {
     async fn messages(&self, wanted: &[After], limit: u32) -> Result<Vec<Vec<StoredMessage>>, StoreError> {
         let mut found = self.inner.messages(wanted, limit).await?;
         for (After { id, .. }, messages) in wanted.iter().zip(&mut found) {
-            messages.iter_mut().for_each(|message| self.decode_message(id, message));
+            for message in messages {
+                self.decode_message(id, message);
+            }
         }
         Ok(found)
     }

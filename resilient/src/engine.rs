@@ -23,7 +23,8 @@ use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
 use crate::settings::{FunctionSettings, Retention, Settings};
-use crate::store::{Expiry, Store, StoreError};
+use crate::store::{Expiry, Store, StoreError, Write, Written};
+use crate::transaction::UserTransaction;
 use crate::waiting::Waiting;
 use crate::writer::Writer;
 
@@ -59,6 +60,8 @@ pub(crate) struct Engine {
     /// Held while work is claimed.
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) wakes: Wakes,
+    /// Told when a firing of a recurring function could not be stored.
+    pub(crate) recurs: Notify,
     pub(crate) waiting: Waiting,
     pub(crate) inboxes: Inboxes,
     pub(crate) stage: watch::Sender<Stage>,
@@ -113,6 +116,16 @@ impl Engine {
             self.check_codec(&Place::new(id, Field::Journal, 0), text)?;
         }
         Ok(journal)
+    }
+
+    /// Writes in a transaction of the user's, past the writer: it ends when the user says so.
+    pub(crate) async fn write_in(
+        &self,
+        transaction: UserTransaction<'_>,
+        write: Write,
+    ) -> Result<Written, StoreError> {
+        let written = self.store.write_in(transaction.inner, &[write]).await?.pop();
+        written.ok_or_else(|| StoreError::permanent("the store did not answer a write in a transaction"))
     }
 
     /// How long after a heartbeat an instance of this kind counts as running.
@@ -250,7 +263,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

@@ -174,6 +174,14 @@ pub enum InvokeError {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// What was given as a transaction is none in which the store can write; nothing was written.
+    #[error("the store cannot write in a `{given}`: {problem}")]
+    UnfitTransaction {
+        /// The type that was given.
+        given: &'static str,
+        /// What the store takes.
+        problem: String,
+    },
     /// The store is away or broken; whether something was stored is unknown, and asking again is safe.
     #[error("the store is away or broken")]
     Store(#[from] StoreError),

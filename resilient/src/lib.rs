@@ -80,15 +80,22 @@
 //!   [`Scrapbook::at_most_once`]; [`Context::once`] without a field.
 //! - **Messages**: typed input from any process with [`Runtime::send`], stored once for each key of
 //!   [`Outgoing::with_key`]; a function waits for it with [`Context::messages`].
+//! - **Your own transactions**: [`Runtime::schedule_in`], [`Runtime::send_in`] and [`Scrapbook::save_in`] store a start, a
+//!   message or progress together with rows of your own, or not at all.
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
+//! - **Recurring**: `every = "1h"` or `cron = "30 2 * * *"` in [`#[resilient_fn]`](macro@resilient_fn#recurring-functions)
+//!   has a function run by itself, once at each [`Tick`] over all replicas.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
+//! - **Cancelling**: [`Runtime::cancel`] ends what waits, and asks what runs through [`Context::is_cancelled`],
+//!   [`Context::cancelled`] and its waits.
 //! - **Repair**: [`ControlPanel`] and [`RawControlPanel`]; listing with [`Runtime::list`], and why something waits with
 //!   [`Runtime::reason`].
 //! - **Services**: [`Dep`], checked at start-up with everything else that can be wrong: [`StartError`].
 //! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
 //!   correlation ids, spans, a hook for failures, and yours.
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
+//! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
 //! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted
@@ -106,12 +113,17 @@
 //! | after that, before the body's first save | the parameter | another replica runs the body when the lease has ended |
 //! | between two saves | the last saved scrapbook | the body runs from its top with it |
 //! | during a save | the old scrapbook or the new one | as above |
+//! | after `save_in`, before the transaction is committed | the last saved scrapbook, and none of the transaction's rows | as above |
+//! | after that commit | the scrapbook and the rows | as above |
+//! | after `schedule_in` or `send_in`, before the commit | nothing | nothing; the caller's rows are gone, too |
 //! | after the body, before its outcome is stored | the last saved scrapbook | as above |
-//! | after the outcome is stored | result or failure | every later `invoke` returns it |
+//! | after the outcome is stored | result or failure | every later `invoke` returns it, a result as long as its [`Retention`] lasts |
 //! | between the marker of a call that must not happen twice and its result | the marker | it fails as `unknown outcome`, for a person |
 //! | while it is postponed or sleeps | when it becomes due | any replica runs it then |
+//! | between two firings of a recurring function | the next firing | any replica runs it at its time, or late |
 //! | while it waits for a message | its deadline, if it has one | the message, or the deadline, has any replica run it |
 //! | while a message is sent | the message or nothing | the sender got no answer; sending again with the same key stores it once |
+//! | after its end was asked for | the request | the next run begins with it |
 //! | again and again in the same body | the count of lost owners | with the sixth in a row it fails as a `crash loop`, for a person |
 //!
 //! Every write of a run names its *epoch*, and every takeover, transition and edit moves the epoch: a run that lost its
@@ -138,6 +150,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
+//! - `cron`, on by default: functions recur at the times of a `cron` expression, in a time zone.
 //! - `messagepack`: the codec `MessagePack`, which stores data in that form; see [`codec`].
 //! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 
@@ -161,9 +174,11 @@ pub mod middleware;
 mod outcome;
 mod payload;
 mod record;
+mod recurring;
 mod scrapbook;
 mod settings;
 mod status;
+mod transaction;
 mod version;
 
 pub mod store;
@@ -186,6 +201,7 @@ mod writer;
 
 mod calls;
 mod engine;
+mod firings;
 mod invocation;
 
 mod inspect;
@@ -220,6 +236,7 @@ pub use self::outcome::{
 };
 pub use self::payload::Payload;
 pub use self::record::{LiveReplica, NewMessage, Reads, Replica, ReplicaType, StoredFunction, StoredMessage};
+pub use self::recurring::{Tick, TickError};
 pub use self::registry::{Dep, Registration, ResilientFn};
 pub use self::runtime::{Builder, Runtime, Shutdown, StartError};
 pub use self::scrapbook::{GuardError, SaveError, Scrapbook};
@@ -235,7 +252,7 @@ pub mod prelude {
     pub use crate::{
         AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, GuardError, InMemoryStore, InvokeError,
         Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings,
-        Status, Suspend, Versioned, resilient_fn,
+        Status, Suspend, Tick, Versioned, resilient_fn,
     };
 }
 

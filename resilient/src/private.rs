@@ -1,5 +1,6 @@
 //! Not public API: what generated code names. It may change with every release.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 
@@ -8,6 +9,7 @@ pub use crate::codec::EncodeError;
 pub use crate::middleware::Retry;
 pub use crate::outcome::{ErrorProbe, PlainError, ReturnProbe, Returns, ReturnsFallback};
 pub use crate::payload::Payload;
+pub use crate::recurring::{FromTick, Missed, Recurring, Schedule, Tick};
 pub use crate::registry::arg::{Arg, Env, Join, Kind, Lend, Without, accept, accept_dropped};
 pub use crate::registry::function::{Finished, Registration, ResilientFn, RunFuture};
 pub use crate::registry::requirements::Requirements;
@@ -29,6 +31,28 @@ macro_rules! __submit {
     };
 }
 pub use crate::__submit as submit;
+
+/// The schedule of a `cron` expression.
+#[cfg(feature = "cron")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cron {
+    ($expression:literal, $timezone:literal) => {
+        $crate::__private::Schedule::Cron { expression: $expression, timezone: $timezone }
+    };
+}
+/// Says what is missing.
+#[cfg(not(feature = "cron"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cron {
+    ($expression:literal, $timezone:literal) => {
+        ::core::compile_error!(
+            "`cron` needs the feature `cron` of the crate `resilient`, which is on by default; `every` does without it"
+        )
+    };
+}
+pub use crate::__cron as cron;
 
 /// Serde for the enum of all versions of a type.
 ///
@@ -122,6 +146,21 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Se
 /// Stores a message for an instance.
 pub fn send<F: ResilientFn>(runtime: &Runtime, id: InstanceId, message: Outgoing) -> Sending<'_> {
     Box::pin(runtime.send::<F>(id, message))
+}
+
+/// The parameter of a recurring function, made in the one place that asks whether it can be.
+pub fn from_tick<P: FromTick>(tick: Tick) -> P {
+    P::from(tick)
+}
+
+/// Stores a message for an instance in a transaction of the user's.
+pub fn send_in<'a, F: ResilientFn>(
+    runtime: &'a Runtime,
+    transaction: &'a mut (impl Any + Send),
+    id: InstanceId,
+    message: Outgoing,
+) -> Sending<'a> {
+    Box::pin(runtime.send_in::<F>(transaction, id, message))
 }
 
 /// Puts one run into a box.

@@ -128,6 +128,8 @@ setters! {
     /// loop`. Default 5.
     max_crashes: u32,
     /// The most bytes of JSON of one parameter, scrapbook, result or message. Default 1 MiB, at most 15 MiB.
+    ///
+    /// What a [codec](crate::codec) makes of it is at most 15 MiB as well, as text, which is a third longer than its bytes.
     max_payload: usize,
     /// The most writes in one transaction. Default 500.
     max_batch: usize,

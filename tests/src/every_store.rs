@@ -45,6 +45,18 @@ macro_rules! on_every_store {
     };
 }
 
+/// Turns each function into one test per database, as [`on_every_store!`](crate::on_every_store) does: for what there is
+/// not in memory.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($(#[$attribute:meta])* async fn $name:ident($store:ident: TestStore) $body:block)+) => {
+        $($(#[$attribute])* async fn $name($store: $crate::TestStore) $body)+
+        $crate::on_every_store!(@tests sqlite Sqlite $($name)+);
+        $crate::on_every_store!(@tests postgres Postgres $($name)+);
+        $crate::on_every_store!(@tests mysql MySql $($name)+);
+    };
+}
+
 /// Fails a test that hangs, as two writers that wait for each other do.
 pub async fn in_time(test: impl Future<Output = ()>) {
     let ended = tokio::time::timeout(LIMIT, test).await;

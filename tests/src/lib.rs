@@ -13,6 +13,7 @@ pub mod held;
 pub mod orders;
 pub mod process;
 mod report;
+pub mod rows;
 pub mod servers;
 mod stores;
 

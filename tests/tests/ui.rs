@@ -29,6 +29,7 @@ pass! {
     "ui/arguments/pass/two_versions_of_one_type_id.rs" two_versions_of_one_type_id;
     "ui/arguments/pass/type_ids_of_many_characters.rs" type_ids_of_many_characters;
     "ui/messages/pass/messages_of_every_form.rs" messages_of_every_form;
+    "ui/recurring/pass/every_argument_of_recurring.rs" every_argument_of_recurring;
     "ui/retry/pass/every_argument_of_retry.rs" every_argument_of_retry;
     "ui/signature/pass/a_local_variable_of_the_same_name.rs" a_local_variable_of_the_same_name;
     "ui/signature/pass/any_order_of_arguments.rs" any_order_of_arguments;
@@ -39,7 +40,7 @@ pass! {
     "ui/versions/pass/paths_and_generic_types_as_earlier.rs" paths_and_generic_types_as_earlier;
 }
 
-const TOPICS: [&str; 5] = ["arguments", "messages", "retry", "signature", "versions"];
+const TOPICS: [&str; 6] = ["arguments", "messages", "recurring", "retry", "signature", "versions"];
 
 #[test]
 fn every_mistake_is_explained() {
@@ -67,7 +68,7 @@ fn names(group: &str) -> BTreeSet<String> {
 /// The rules, as the macro crate's `check.rs` files name them.
 fn rules() -> Vec<String> {
     let check = |part: &str| root().join("../resilient-macros/src").join(part).join("check.rs");
-    let parts = ["resilient_fn", "resilient_fn/retry", "versioned", "messages"];
+    let parts = ["resilient_fn", "resilient_fn/recurring", "resilient_fn/retry", "versioned", "messages"];
     let sources = parts.map(|part| fs::read_to_string(check(part)).unwrap());
     let lines: Vec<&str> = sources.iter().flat_map(|source| source.lines()).collect();
     let rule = |line: &&str| line.strip_prefix("fn check_")?.split('(').next().map(str::to_owned);

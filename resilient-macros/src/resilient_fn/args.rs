@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::{Ident, Lit, LitStr, Path};
 
+use super::recurring::{self, Recurring};
 use super::retry::Retry;
 use crate::diagnostics::{self, Errors};
 use crate::names;
@@ -16,6 +17,7 @@ pub(crate) struct Args {
     pub(crate) handle: Option<Ident>,
     pub(crate) register: bool,
     pub(crate) retry: Option<Retry>,
+    pub(crate) recurring: Recurring,
     pub(crate) dropped_scrapbook: Option<Version>,
     pub(crate) krate: Option<Path>,
 }
@@ -28,12 +30,16 @@ pub(crate) enum TypeId {
     Unreadable,
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 11] = [
     names::TYPE_ID,
     names::VERSION,
     names::HANDLE,
     names::REGISTER,
     names::RETRY,
+    names::EVERY,
+    names::CRON,
+    names::TIMEZONE,
+    names::MISSED,
     names::DROPPED_SCRAPBOOK,
     names::CRATE,
 ];
@@ -56,6 +62,7 @@ pub(crate) fn parse(errors: &mut Errors, tokens: TokenStream) -> Args {
         handle: None,
         register: true,
         retry: None,
+        recurring: Recurring::default(),
         dropped_scrapbook: None,
         krate: None,
     };
@@ -87,6 +94,9 @@ impl Args {
             names::RETRY => {
                 self.retry = value.list(errors, &RETRY).map(|list| Retry::read(errors, key, list));
             }
+            names::EVERY | names::CRON | names::TIMEZONE | names::MISSED => {
+                self.recurring.take(errors, key, value);
+            }
             names::DROPPED_SCRAPBOOK => self.dropped_scrapbook = value.version(errors, &DROPPED_SCRAPBOOK),
             names::CRATE => self.krate = value.path(errors, &CRATE),
             _ => errors.at(&key, diagnostics::unknown_key("#[resilient_fn(…)]", &name, &KEYS)),
@@ -107,7 +117,7 @@ fn example(key: &str) -> String {
         names::RETRY => RETRY.example,
         names::DROPPED_SCRAPBOOK => DROPPED_SCRAPBOOK.example,
         names::CRATE => CRATE.example,
-        _ => "…",
+        _ => recurring::example(key).unwrap_or("…"),
     };
     example.to_owned()
 }

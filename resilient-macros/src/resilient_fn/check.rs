@@ -5,7 +5,7 @@ use syn::{FnArg, GenericParam, ReturnType, Type, TypeImplTrait};
 
 use super::args::TypeId;
 use super::model::{self, Function, Look, Taken};
-use super::retry;
+use super::{recurring, retry};
 use crate::diagnostics::{self, Errors};
 use crate::names;
 use crate::stored;
@@ -22,6 +22,7 @@ pub(crate) fn check_surroundings(errors: &mut Errors, function: &Function) {
     if let Some(retry) = &function.args.retry {
         retry::check(errors, retry);
     }
+    recurring::check(errors, &function.args.recurring);
     check_missing_async(errors, function);
     check_foreign_abi(errors, function);
 }

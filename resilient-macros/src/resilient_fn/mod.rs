@@ -2,8 +2,10 @@
 
 mod args;
 mod check;
+mod duration;
 mod expand;
 mod model;
+mod recurring;
 mod retry;
 
 use proc_macro2::TokenStream;

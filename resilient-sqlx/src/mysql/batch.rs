@@ -66,6 +66,23 @@ pub(super) async fn apply(
     .into())
 }
 
+/// Applies a plan in a transaction of the user's: write by write, for nothing can be undone alone. A guard that does not
+/// hold writes nothing.
+pub(super) async fn apply_in(
+    store: &MySqlStore,
+    connection: &mut MySqlConnection,
+    plan: &Plan<'_>,
+) -> Result<Answers, Trouble> {
+    let mut answers = Answers::new();
+    for alone in plan.apart() {
+        if write_all(connection, &steps(&store.statements, &alone)).await? {
+            answers.extend(done(alone.guarded()));
+        }
+    }
+    answers.extend(append(store, connection, &plan.appends).await?);
+    Ok(answers)
+}
+
 impl<'a> Step<'a> {
     fn all(statement: &'a ByRows, rows: impl IntoIterator<Item = Vec<Value<'a>>>) -> Vec<Self> {
         let pieces = statement.cut_rows(rows);
@@ -83,6 +100,7 @@ fn steps<'a>(statements: &'a Statements, plan: &Plan<'a>) -> Vec<Step<'a>> {
     steps.extend(Step::all(&statements.add, first_messages.map(Placed::into_values)));
     steps.extend(Step::all(&statements.save, values(&plan.saves)));
     steps.extend(Step::all(&statements.finish, values(&plan.finishes)));
+    steps.extend(Step::all(&statements.cancel, values(&plan.cancels)));
     steps.extend(plan.edits.iter().flat_map(|edit| steps_of_edit(statements, edit)));
     steps.extend(Step::all(&statements.delete, values(&plan.deletes)));
     steps
@@ -171,10 +189,12 @@ async fn write_possible(
     let creates = plan.creates.iter().copied();
     let saves = plan.saves.iter().copied();
     let finishes = plan.finishes.iter().copied();
+    let cancels = plan.cancels.iter().copied();
     let possible = Plan {
         creates: creates.filter(|create| !taken.contains(&create.id)).collect(),
         saves: saves.filter(|save| can_save(save, stored.get(&save.id))).collect(),
         finishes: finishes.filter(|finish| can_finish(finish, stored.get(&finish.id))).collect(),
+        cancels: cancels.filter(|cancel| can_cancel(stored.get(&cancel.id))).collect(),
         ..Plan::default()
     };
     if !write_all(connection, &steps(statements, &possible)).await? {
@@ -199,11 +219,18 @@ fn can_save(save: &Save, row: Option<&&StoredFunction>) -> bool {
 }
 
 fn can_finish(finish: &Finish, row: Option<&&StoredFunction>) -> bool {
-    let knows_all = match finish.ending {
-        Ending::Suspended { message_count, .. } => row.is_some_and(|row| row.message_count == message_count),
-        _ => true,
+    let may_wait = match finish.ending {
+        Ending::Suspended { message_count, .. } => {
+            row.is_some_and(|row| row.message_count == message_count && !row.cancel_requested)
+        }
+        Ending::Postponed(_) => row.is_some_and(|row| !row.cancel_requested),
+        Ending::Succeeded(_) | Ending::Failed(_) | Ending::Released | Ending::Lost => true,
     };
-    knows_all && owns(row, finish.owner, finish.epoch, finish.scrapbook.as_ref())
+    may_wait && owns(row, finish.owner, finish.epoch, finish.scrapbook.as_ref())
+}
+
+fn can_cancel(row: Option<&&StoredFunction>) -> bool {
+    row.is_some_and(|row| row.completed_at.is_none())
 }
 
 fn owns(row: Option<&&StoredFunction>, owner: ReplicaId, epoch: Epoch, scrapbook: Option<&Payload>) -> bool {

@@ -7,14 +7,41 @@ use sqlx::query::Query;
 use sqlx::{Executor, MySql, Row};
 
 use super::pool::is_collision;
-use super::statements::{MOST_OWNERS, Statements};
+use super::statements::{MOST_OWNERS, Statements, Template};
 use crate::backend::Claim;
 use crate::error::Trouble;
 use crate::record::{Record, Value};
 use crate::row::Reader;
+use crate::statements::Columns;
+
+/// Takes rows that are locked already.
+pub(super) const TAKE: Template = Template {
+    one: "update {functions} as f set {run} where {same} and f.status in (1, 2)",
+    many: Some(
+        "update ({rows}) as i left join {functions} as f on {same} set {run} \
+         {unless}f.status in (1, 2){else_fail}",
+    ),
+};
+
+pub(super) const TAKE_COLUMNS: Columns = Columns("in_type text, in_id text, owner text, now number");
+
+/// Whether work of one kind is due; without a lock, and so many of these in one statement as there are kinds.
+///
+/// The kind stands in it as a constant: as a join, all rows of the kind would be read instead of a range of the index.
+pub(super) const IS_DUE: [&str; 2] = [
+    "(select ",
+    " from {functions} as f force index (due) where f.type_id = ? and f.version = ? and f.due_at <= {now} and {fits} \
+     limit 1)",
+];
+
+/// Work of one kind that is due, locked; what others have locked is theirs.
+pub(super) const DUE: &str = "select {columns}, {now} from {functions} as f force index (due) \
+     where f.type_id = ? and f.version = ? and f.due_at <= {now} and {fits} \
+     and exists (select 1 from {replicas} as r where r.id = ? and {now} - r.heartbeat_at <= r.lease) \
+     order by f.due_at, f.instance_id limit ? for update skip locked";
 
 /// Where the time stands in a row of work that is due.
-const NOW: usize = 23;
+const NOW: usize = 24;
 
 /// How often a release is tried that meets a deadlock.
 const ATTEMPTS: usize = 5;

@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod claim;
+mod expire;
 mod pool;
 mod rows;
 mod schema;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::After;
+use resilient::store::{After, Expiry};
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
@@ -34,7 +35,8 @@ use crate::store::{Answers, Plan};
 ///
 /// Its tables are `InnoDB` tables; with the server's default `innodb_flush_log_at_trx_commit = 1`, what was acknowledged
 /// survives a power failure. The settings of the server's sessions do not matter, for each connection makes its own.
-/// A binary log needs the format `row` or `mixed`.
+/// A binary log needs the format `row` or `mixed`. What is written in a `sqlx::Transaction<'static, MySql>` of the user's, or
+/// on its connection, is stored with that: see the [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), resilient::StoreError> {
@@ -69,10 +71,12 @@ impl fmt::Debug for MySqlStore {
 implement_store!(MySqlStore);
 
 impl Backend for MySqlStore {
+    type Driver = MySql;
     type Connection = MySqlConnection;
     type Statement = ByRows;
 
     const NAME: &'static str = "MySQL";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::MySql>`";
     const BEGIN: &'static str = "begin";
     /// Longer than a replica waits for a lock, or for another's migration.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
@@ -94,6 +98,18 @@ impl Backend for MySqlStore {
         let answers = batch::apply(self, &mut lease, plan).await?;
         lease.give_back();
         Ok(answers)
+    }
+
+    async fn apply_in(&self, on: &mut MySqlConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        batch::apply_in(self, on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut MySqlConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        read(on, &self.statements.share, ids).await
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
@@ -137,6 +153,13 @@ impl Backend for MySqlStore {
         let released = claim::release_dead(&mut lease, &self.statements).await?;
         lease.give_back();
         Ok(released)
+    }
+
+    async fn discard(&self, expiries: &[Expiry], limit: u32) -> Result<u64, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let expired = expire::expire(&mut lease, &self.statements, expiries, limit).await?;
+        lease.give_back();
+        Ok(expired)
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

@@ -10,11 +10,13 @@
 use resilient::Filter;
 
 use super::append::{GROW, GROW_COLUMNS, LOOK, LOOK_COLUMNS};
+use super::claim::{DUE, IS_DUE, TAKE, TAKE_COLUMNS};
+use super::expire::{DELETE_ENDED, ENDED, ENDED_COLUMNS, LOCK_ENDED};
 use super::rows::ByRows;
 use crate::backend::Signs;
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{self, Columns, WORDS};
+use crate::statements::{self, WORDS};
 
 /// `BIGINT value is out of range`: the guard of one of many rows did not hold.
 pub(super) const GUARD_ERROR: u16 = 1690;
@@ -23,6 +25,7 @@ pub(super) const GUARD_ERROR: u16 = 1690;
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/mysql/0001_functions.sql")),
     (2, include_str!("../../migrations/mysql/0002_messages.sql")),
+    (3, include_str!("../../migrations/mysql/0003_cancel.sql")),
 ];
 
 /// Words that use shared ones.
@@ -49,7 +52,14 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ),
     (
         "{finish_guard}",
-        "{owned} and {not_behind} and (i.message_count is null or i.message_count = f.message_count)",
+        "{owned} and {not_behind} and (i.message_count is null or i.message_count = f.message_count) and {may_wait}",
+    ),
+    // Which assignment comes first does not matter: what waits is told by its having no owner.
+    (
+        "{cancel}",
+        "f.due_at = null, f.reason = null, f.failure = if(f.owner is null, i.failure, null), \
+         f.completed_at = if(f.owner is null, {now}, null), f.updated_at = {now}, f.cancel_requested = 1, \
+         f.epoch = if(f.owner is null, {next_epoch}, f.epoch), f.status = if(f.owner is null, 4, f.status)",
     ),
     (
         "{run}",
@@ -87,7 +97,7 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), f.status, f.epoch, \
          convert(f.owner using utf8mb4), f.attempts, f.crashes, f.due_at, f.version, f.param, f.param_version, \
          f.scrapbook, f.scrapbook_version, f.result, f.result_version, f.failure, f.message_count, f.created_at, \
-         f.updated_at, f.completed_at, f.journal, f.reason, f.saves",
+         f.updated_at, f.completed_at, f.journal, f.reason, f.saves, f.cancel_requested",
     ),
     (
         "{message_columns}",
@@ -143,12 +153,10 @@ const FINISH: Template = Template {
     ),
 };
 
-/// Takes rows that are locked already.
-const TAKE: Template = Template {
-    one: "update {functions} as f set {run} where {same} and f.status in (1, 2)",
+const CANCEL: Template = Template {
+    one: "update {functions} as f set {cancel} where {same} and f.status <= 2",
     many: Some(
-        "update ({rows}) as i left join {functions} as f on {same} set {run} \
-         {unless}f.status in (1, 2){else_fail}",
+        "update ({rows}) as i left join {functions} as f on {same} set {cancel} {unless}f.status <= 2{else_fail}",
     ),
 };
 
@@ -163,6 +171,16 @@ const LOCK: Template = Template {
     many: Some("select {columns} from ({rows}) as i straight_join {functions} as f on {same} for update"),
 };
 
+/// Reads rows as they were committed last, whatever the transaction has seen before.
+///
+/// Where a create has found its id taken, the server has locked the row in the same way: the one that is there stays.
+const SHARE: Template = Template {
+    one: "select {columns} from {functions} as f where {same} lock in share mode",
+    many: Some(
+        "select {columns} from ({rows}) as i straight_join {functions} as f on {same} lock in share mode",
+    ),
+};
+
 const EDIT: Template = Template {
     one: "update {functions} as f set \
      f.attempts = if(i.status <=> 0, {one_attempt_more}, f.attempts), f.crashes = 0, \
@@ -174,16 +192,18 @@ const EDIT: Template = Template {
      {keep_progress}, f.result = if(i.status is null, f.result, i.result), \
      f.result_version = if(i.status is null, f.result_version, i.result_version), \
      f.failure = if(i.status is null, f.failure, i.failure), \
+     f.cancel_requested = if(i.status is null, f.cancel_requested, 0), \
      f.completed_at = case when i.status is null then f.completed_at when i.status >= 3 then {now} end, {step}, \
      f.owner = i.owner, f.status = coalesce(i.status, if(f.status = 0, 1, f.status)) \
-     where {same} and f.epoch = i.epoch and coalesce(i.known_messages, f.message_count) = f.message_count \
+     where {as_read} and coalesce(i.known_messages, f.message_count) = f.message_count \
      and (i.owner is null or exists ( \
      select 1 from {replicas} as r where r.id = i.owner and {now} - r.heartbeat_at <= r.lease))",
     many: None,
 };
 
 const DELETE: Template = Template {
-    one: "delete from {functions} where type_id = i.in_type and instance_id = i.in_id and epoch = i.epoch",
+    one: "delete from {functions} where type_id = i.in_type and instance_id = i.in_id and epoch = i.epoch \
+         and created_at = i.created_at",
     many: None,
 };
 
@@ -213,21 +233,6 @@ const MESSAGES: Template = Template {
          order by m.type_id, m.instance_id, m.position limit ?",
     ),
 };
-
-/// Whether work of one kind is due; without a lock, and so many of these in one statement as there are kinds.
-///
-/// The kind stands in it as a constant: as a join, all rows of the kind would be read instead of a range of the index.
-const IS_DUE: [&str; 2] = [
-    "(select ",
-    " from {functions} as f force index (due) where f.type_id = ? and f.version = ? and f.due_at <= {now} and {fits} \
-     limit 1)",
-];
-
-/// Work of one kind that is due, locked; what others have locked is theirs.
-const DUE: &str = "select {columns}, {now} from {functions} as f force index (due) \
-     where f.type_id = ? and f.version = ? and f.due_at <= {now} and {fits} \
-     and exists (select 1 from {replicas} as r where r.id = ? and {now} - r.heartbeat_at <= r.lease) \
-     order by f.due_at, f.instance_id limit ? for update skip locked";
 
 /// Owners of instances that are not live owners of them, and replicas whose lease has ended.
 const DEAD: &str = "select convert(d.owner using utf8mb4), 1 from \
@@ -279,8 +284,6 @@ const LEAVE: Template = Template {
     many: None,
 };
 
-const TAKE_COLUMNS: Columns = Columns("in_type text, in_id text, owner text, now number");
-
 /// While one replica migrates, the others wait: a change of the schema is not part of a transaction here.
 const LOCK_SCHEMA: &str = "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 25)";
 
@@ -311,6 +314,7 @@ pub(super) struct Statements {
     pub(super) create: ByRows,
     pub(super) save: ByRows,
     pub(super) finish: ByRows,
+    pub(super) cancel: ByRows,
     pub(super) edit: ByRows,
     pub(super) delete: ByRows,
     pub(super) add: ByRows,
@@ -321,6 +325,9 @@ pub(super) struct Statements {
     pub(super) read: ByRows,
     pub(super) messages: ByRows,
     pub(super) lock: ByRows,
+    pub(super) lock_ended: ByRows,
+    pub(super) delete_ended: ByRows,
+    pub(super) share: ByRows,
     pub(super) signs: Signs<ByRows>,
     pub(super) due: Sql,
     pub(super) dead: Sql,
@@ -336,13 +343,14 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "?", &[OWN_WORDS, WORDS, LATE_WORDS]);
+        let dialect = Dialect::new(prefix, "?", '`', &[OWN_WORDS, WORDS, LATE_WORDS]);
         let by_rows = |columns, template| ByRows::new(&dialect, columns, template);
         Self {
             prefix: prefix.clone(),
             create: by_rows(statements::CREATE.columns, CREATE),
             save: by_rows(statements::SAVE.columns, SAVE),
             finish: by_rows(statements::FINISH.columns, FINISH),
+            cancel: by_rows(statements::CANCEL.columns, CANCEL),
             edit: by_rows(statements::EDIT.columns, EDIT),
             delete: by_rows(statements::DELETE.columns, DELETE),
             add: by_rows(statements::ADD.columns, ADD),
@@ -353,6 +361,9 @@ impl Statements {
             read: by_rows(statements::READ.columns, READ),
             messages: by_rows(statements::MESSAGES.columns, MESSAGES),
             lock: by_rows(statements::READ.columns, LOCK),
+            lock_ended: by_rows(ENDED_COLUMNS, LOCK_ENDED),
+            delete_ended: by_rows(statements::READ.columns, DELETE_ENDED),
+            share: by_rows(statements::READ.columns, SHARE),
             signs: Signs {
                 join: by_rows(statements::JOIN.columns, JOIN),
                 join_types: by_rows(statements::JOIN_TYPES.columns, JOIN_TYPES),
@@ -388,6 +399,13 @@ impl Statements {
             let separator = if kind == 0 { "" } else { " union all " };
             [Piece::Text(separator), before, Piece::Number(kind), after]
         });
+        self.dialect.with_rows("{rows}", &parts.collect())
+    }
+
+    /// What has ended of so many types.
+    pub(super) fn ended(&self, types: usize) -> Sql {
+        let separator = |number| Piece::Text(if number == 0 { "" } else { " union all " });
+        let parts = (0..types).flat_map(|number| [separator(number), Piece::Text(ENDED)]);
         self.dialect.with_rows("{rows}", &parts.collect())
     }
 

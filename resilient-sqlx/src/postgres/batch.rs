@@ -1,6 +1,6 @@
 //! Writes on instances.
 
-use resilient::store::Append;
+use resilient::store::{Append, Written};
 use resilient::{FunctionId, StoreError};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres};
@@ -70,6 +70,26 @@ impl PostgresStore {
             run(on, &self.statements.lock, &plan.changed()).await?;
         }
         answers.extend(change(self, on, all, plan).await?);
+        Ok(answers)
+    }
+}
+
+/// In a transaction of the user's, which an error would end.
+impl PostgresStore {
+    /// A message whose key is taken meanwhile would be an error, and there is no other try. So only instances get messages
+    /// that were there to be locked.
+    pub(super) async fn apply_within(
+        &self,
+        on: &mut PgConnection,
+        plan: &Plan<'_>,
+    ) -> Result<Answers, Trouble> {
+        let all = &self.statements.common;
+        let mut answers = create(self, on, all, plan).await?;
+        let locked = ids(&run(on, &self.statements.lock, &plan.changed()).await?)?;
+        let (there, missing) =
+            plan.appends.iter().copied().partition::<Vec<_>, _>(|append| locked.contains(&append.id));
+        answers.extend(missing.into_iter().map(|append| (append.id.clone(), Written::NotFound)));
+        answers.extend(change(self, on, all, &Plan { appends: there, ..plan.clone() }).await?);
         Ok(answers)
     }
 }

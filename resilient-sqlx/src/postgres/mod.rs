@@ -2,6 +2,7 @@
 
 mod append;
 mod batch;
+mod expire;
 mod pool;
 mod statements;
 
@@ -9,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::{After, Claimable};
+use resilient::store::{After, Claimable, Expiry};
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -28,7 +29,9 @@ use crate::store::{Answers, Plan};
 
 /// A store in PostgreSQL, version 12 or newer.
 ///
-/// All times are those of the database's clock. An acknowledged write is on disk (`synchronous_commit=on`).
+/// All times are those of the database's clock. An acknowledged write is on disk (`synchronous_commit=on`). What is written
+/// in a `sqlx::Transaction<'static, Postgres>` of the user's, or on its connection, is stored with that: see the
+/// [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), resilient::StoreError> {
@@ -66,10 +69,12 @@ impl fmt::Debug for PostgresStore {
 implement_store!(PostgresStore);
 
 impl Backend for PostgresStore {
+    type Driver = Postgres;
     type Connection = PgConnection;
     type Statement = Statement;
 
     const NAME: &'static str = "PostgreSQL";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::Postgres>`";
     const BEGIN: &'static str = "begin";
     /// The server itself gives up a statement after 30 seconds.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
@@ -107,6 +112,18 @@ impl Backend for PostgresStore {
 
     async fn apply(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         self.apply_all(plan).await
+    }
+
+    async fn apply_in(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        self.apply_within(on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut PgConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        functions(&batch::run(on, &self.statements.common.read, ids).await?)
     }
 
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
@@ -161,6 +178,13 @@ impl Backend for PostgresStore {
         self.statements.forget.query::<Postgres>().execute(&mut *lease).await?;
         lease.give_back();
         Ok(released.rows_affected())
+    }
+
+    async fn discard(&self, expiries: &[Expiry], limit: u32) -> Result<u64, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let expired = expire::expire(&mut lease, &self.statements.expire, expiries, limit).await?;
+        lease.give_back();
+        Ok(expired)
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

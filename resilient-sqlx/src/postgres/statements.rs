@@ -1,6 +1,7 @@
 //! The statements of PostgreSQL.
 
 use super::append::APPEND;
+use super::expire::EXPIRE;
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
 use crate::statements::{Common, Kind, READ, Shape, WORDS};
@@ -9,6 +10,7 @@ use crate::statements::{Common, Kind, READ, Shape, WORDS};
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/postgres/0001_functions.sql")),
     (2, include_str!("../../migrations/postgres/0002_messages.sql")),
+    (3, include_str!("../../migrations/postgres/0003_cancel.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[
@@ -23,8 +25,8 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ),
     (
         "{delete}",
-        "delete from {functions} as f using i \
-         where f.type_id = i.in_type and f.instance_id = i.in_id and f.epoch = i.epoch",
+        "delete from {functions} as f using i where f.type_id = i.in_type and f.instance_id = i.in_id \
+         and f.epoch = i.epoch and f.created_at = i.created_at",
     ),
     (
         "{clear}",
@@ -40,10 +42,11 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("{greatest}", "greatest"),
 ];
 
-/// Locks rows in the order of their keys, before several statements of one transaction write them in any order.
+/// Locks rows in the order of their keys, before several statements of one transaction write them in any order; answers
+/// those that are there.
 const LOCK: Shape = Shape {
     columns: READ.columns,
-    template: "{rows}select 1 from i cross join {functions} as f where {same} \
+    template: "{rows}select f.type_id, f.instance_id from i cross join {functions} as f where {same} \
          order by f.type_id, f.instance_id for update of f",
 };
 
@@ -108,17 +111,19 @@ pub(super) struct Statements {
     pub(super) claim: Sql,
     pub(super) release: Sql,
     pub(super) forget: Sql,
+    pub(super) expire: Sql,
 }
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "$1", &[WORDS, OWN_WORDS]);
+        let dialect = Dialect::new(prefix, "$1", '"', &[WORDS, OWN_WORDS]);
         Self {
             lock: Statement::new(&dialect, &LOCK),
             append: Statement::new(&dialect, &APPEND),
             claim: dialect.sql(CLAIM),
             release: dialect.sql(RELEASE),
             forget: dialect.sql(FORGET),
+            expire: dialect.sql(EXPIRE),
             common: Common::new(prefix, dialect, Statement::new),
         }
     }

@@ -17,19 +17,29 @@ use crate::store::{Answers, Plan};
 
 impl SqliteStore {
     pub(super) async fn apply_all(&self, plan: &Plan<'_>) -> Result<Answers, Trouble> {
-        let all = &self.statements.common;
         let mut writer = self.connections.writer().await?;
         // A single statement is a transaction by itself.
         let is_one = self.statements.is_one(plan);
         if !is_one {
             Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
         }
-        let mut answers = create(self, &mut writer, all, plan).await?;
-        answers.extend(change(self, &mut writer, all, plan).await?);
+        let answers = self.apply_on(&mut writer, plan).await?;
         if !is_one {
             Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
         }
         writer.give_back();
+        Ok(answers)
+    }
+
+    /// Inside a transaction, or as a single statement.
+    pub(super) async fn apply_on(
+        &self,
+        on: &mut SqliteConnection,
+        plan: &Plan<'_>,
+    ) -> Result<Answers, Trouble> {
+        let all = &self.statements.common;
+        let mut answers = create(self, on, all, plan).await?;
+        answers.extend(change(self, on, all, plan).await?);
         Ok(answers)
     }
 }

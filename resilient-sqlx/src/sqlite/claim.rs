@@ -13,7 +13,7 @@ use crate::row::{functions, ids};
 use crate::store::in_order;
 
 /// A compound select has at most 500 terms.
-const MOST_KINDS: usize = 400;
+pub(super) const MOST_KINDS: usize = 400;
 
 impl SqliteStore {
     pub(super) async fn take_all(&self, claim: Claim<'_>) -> Result<Vec<StoredFunction>, Trouble> {

@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod claim;
+mod expire;
 mod pool;
 mod statements;
 
@@ -10,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::store::After;
+use resilient::store::{After, Expiry};
 use resilient::{Filter, FunctionId, LiveReplica, StoreError, StoredFunction, StoredMessage};
 use sqlx::error::DatabaseError;
 use sqlx::query::Query;
@@ -30,7 +31,9 @@ use crate::store::{Answers, Plan};
 /// A store in SQLite: one file, no server.
 ///
 /// The file is in WAL mode with `synchronous=FULL`, so what was acknowledged survives a power failure. Other
-/// processes on the same machine may use the same file; network file systems are not safe for SQLite.
+/// processes on the same machine may use the same file; network file systems are not safe for SQLite. What is written in a
+/// `sqlx::Transaction<'static, Sqlite>` of the user's on that file, or on its connection, is stored with that: see the
+/// [crate's documentation](crate#in-a-transaction-of-your-own).
 ///
 /// ```no_run
 /// # async fn open() -> Result<(), resilient::StoreError> {
@@ -74,10 +77,12 @@ impl fmt::Debug for SqliteStore {
 implement_store!(SqliteStore);
 
 impl Backend for SqliteStore {
+    type Driver = Sqlite;
     type Connection = SqliteConnection;
     type Statement = Statement;
 
     const NAME: &'static str = "SQLite";
+    const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::Sqlite>` on its file";
     /// Takes the write lock at once: a lock that is asked for after a read cannot be waited for.
     const BEGIN: &'static str = "begin immediate";
     /// SQLite answers in any case, and a timer would go off when virtual time moves on.
@@ -122,6 +127,20 @@ impl Backend for SqliteStore {
         self.apply_all(plan).await
     }
 
+    async fn apply_in(&self, on: &mut SqliteConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
+        let _still = self.connections.stand_still();
+        self.apply_on(on, plan).await
+    }
+
+    async fn read_in(
+        &self,
+        on: &mut SqliteConnection,
+        ids: &[FunctionId],
+    ) -> Result<Vec<StoredFunction>, Trouble> {
+        let _still = self.connections.stand_still();
+        functions(&batch::run(on, &self.statements.common.read, self.connections.now(), ids).await?)
+    }
+
     async fn read(&self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, Trouble> {
         let mut reader = self.connections.reader().await?;
         let rows = batch::run(&mut reader, &self.statements.common.read, self.connections.now(), ids).await?;
@@ -154,6 +173,10 @@ impl Backend for SqliteStore {
 
     async fn release(&self) -> Result<u64, Trouble> {
         self.release_all().await
+    }
+
+    async fn discard(&self, expiries: &[Expiry], limit: u32) -> Result<u64, Trouble> {
+        self.expire_all(expiries, limit).await
     }
 
     async fn live(&self) -> Result<Vec<LiveReplica>, Trouble> {

@@ -1,6 +1,7 @@
 //! The statements of SQLite.
 
 use super::append::{GROW, LOOK};
+use super::expire::{ENDED, EXPIRE};
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
 use crate::statements::{Columns, Common, Shape, WORDS};
@@ -10,6 +11,7 @@ use crate::store::Plan;
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/sqlite/0001_functions.sql")),
     (2, include_str!("../../migrations/sqlite/0002_messages.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_cancel.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[
@@ -26,8 +28,8 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("{now}", "?1"),
     (
         "{delete}",
-        "delete from {functions} where (type_id, instance_id, epoch) in \
-         (select i.in_type, i.in_id, i.epoch from i)",
+        "delete from {functions} where (type_id, instance_id, epoch, created_at) in \
+         (select i.in_type, i.in_id, i.epoch, i.created_at from i)",
     ),
     ("{clear}", "delete from {messages} where (type_id, instance_id) in (select i.in_type, i.in_id from i)"),
     ("{exists}", "count(*) from sqlite_schema where name = '{prefix}_schema'"),
@@ -87,7 +89,7 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(prefix: &Prefix) -> Self {
-        let dialect = Dialect::new(prefix, "?1", &[WORDS, OWN_WORDS]);
+        let dialect = Dialect::new(prefix, "?1", '"', &[WORDS, OWN_WORDS]);
         Self {
             common: Common::new(prefix, dialect.clone(), Statement::new),
             take: Statement::new(&dialect, &TAKE),
@@ -106,6 +108,7 @@ impl Statements {
         let count = all.create.pieces(&plan.creates).count()
             + all.save.pieces(&plan.saves).count()
             + all.finish.pieces(&plan.finishes).count()
+            + all.cancel.pieces(&plan.cancels).count()
             + all.edit.pieces(&plan.edits).count()
             + all.delete.pieces(&plan.deletes).count();
         count <= 1 && plan.appends.is_empty() && !plan.has_messages()
@@ -128,6 +131,17 @@ impl Statements {
             }
         }
         self.dialect.with_rows(PICK, &pieces.into_iter().collect())
+    }
+
+    /// The removal of what has ended of so many types; the values of the first type begin with the third.
+    pub(super) fn expire(&self, types: usize) -> Sql {
+        let [of, since] = ENDED.map(Piece::Text);
+        let ended = (0..types).flat_map(|number| {
+            let separator = if number == 0 { "" } else { " union all " };
+            let (type_id, after) = (3 + 2 * number, 4 + 2 * number);
+            [Piece::Text(separator), of, Piece::Number(type_id), since, Piece::Number(after)]
+        });
+        self.dialect.with_rows(EXPIRE, &ended.collect())
     }
 }
 
@@ -216,7 +230,8 @@ mod tests {
         let all = Statements::new(&Prefix::new("resilient").unwrap());
         let common = &all.common;
         let keyed = [&common.save, &common.finish, &common.edit, &common.delete, &common.read, &all.take];
-        let keyed = keyed.into_iter().chain([&common.clear, &common.messages, &all.look, &all.grow]);
+        let keyed =
+            keyed.into_iter().chain([&common.cancel, &common.clear, &common.messages, &all.look, &all.grow]);
         for (_, sql) in keyed.flat_map(|statement| &statement.sizes) {
             let plan = plan(sql).await;
             assert!(plan.contains("(type_id=? AND instance_id=?"), "{plan}");
@@ -225,6 +240,15 @@ mod tests {
                 "{plan}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_found_by_its_type_and_time() {
+        let all = Statements::new(&Prefix::new("resilient").unwrap());
+        let plan = plan(&all.expire(3)).await;
+        let ended = "resilient_functions_completed (status=? AND type_id=? AND completed_at<?)";
+        assert_eq!(plan.matches(ended).count(), 3, "{plan}");
+        assert!(!plan.contains("SCAN m") && !plan.contains("AUTOMATIC"), "{plan}");
     }
 
     #[tokio::test]

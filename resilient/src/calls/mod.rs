@@ -3,6 +3,7 @@
 mod cancel;
 mod instance;
 mod send;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ pub(crate) use self::cancel::cancel;
 pub(crate) use self::instance::Instance;
 use self::instance::message_count;
 pub(crate) use self::send::{message, messages, send};
+pub(crate) use self::transaction::{schedule_in, send_in};
 
 use crate::answer::Answer;
 use crate::clock::Due;

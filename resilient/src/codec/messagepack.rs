@@ -237,7 +237,7 @@ mod tests {
         let deepest =
             serde_json::from_str::<Value>(&there_and_back(&encode(1, &vec![vec![1]]).unwrap().body));
         assert_eq!(deepest.unwrap(), serde_json::json!([[1]]));
-        assert!(decoded(&[0x91; 100_000]).is_err(), "and what is deeper is refused");
+        assert!(decoded(&vec![0x91; 100_000]).is_err(), "and what is deeper is refused");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! # Codecs
 //!
 //! Data is stored as JSON text, which a person can read and mend with the database's own tools. A [`Codec`] stores it
-//! in another form: [`MessagePack`], with the feature `messagepack`, or one of your own, that encrypts for example. A
+//! in another form: `MessagePack`, with the feature `messagepack`, or one of your own, that encrypts for example. A
 //! runtime is given it with [`Builder::codec`](crate::Builder::codec).
 //!
 //! It covers parameters, scrapbooks, results, messages, and the journal, which holds results of calls by name and

@@ -109,6 +109,41 @@ pub async fn a_delete_removes_the_messages(store: &Subject) {
     }
 }
 
+/// "Guarded by its epoch and its creation": whoever has a view of what was deleted does not remove what was created after
+/// it, although that has the same epoch.
+pub async fn a_delete_by_a_view_of_what_was_deleted_removes_nothing(store: &Subject) {
+    let view = store.waiting_with("a", &["1"]).await;
+    let new = store.created_again(&view).await;
+    store.refuses(Write::Delete(delete(&view)), Written::Changed, &new).await;
+    store.has_keys(&new.id, ["1"]).await;
+    let batch = [Write::Delete(delete(&view)), Write::Delete(Delete { id: id("b"), ..delete(&view) })];
+    let answers = store.write(&batch).await.expect("the store is there");
+    assert_eq!(answers, [Written::Changed, Written::NotFound]);
+    store.unchanged(&new).await;
+    assert_eq!(store.delete(delete(&new)).await, Written::Done);
+}
+
+/// In a batch each delete is guarded by its own creation.
+pub async fn deletes_in_one_batch_are_guarded_each_by_its_creation(store: &Subject) {
+    let mut batch = Vec::new();
+    let mut kept = Vec::new();
+    for number in 0..6 {
+        let view = store.waiting_with(&number.to_string(), &["1"]).await;
+        if number % 2 == 0 {
+            kept.push(store.created_again(&view).await);
+        }
+        batch.push(Write::Delete(delete(&view)));
+    }
+    let answers = store.write(&batch).await.expect("the store is there");
+    let pair = [Written::Changed, Written::Done];
+    assert_eq!(answers, [pair.clone(), pair.clone(), pair].concat());
+    for row in &kept {
+        store.unchanged(row).await;
+        store.has_keys(&row.id, ["1"]).await;
+    }
+    assert_eq!(store.find(&id("1")).await, None);
+}
+
 /// "The epoch that was read": a delete that is refused removes no message; a message does not make a view old.
 pub async fn a_refused_delete_keeps_the_messages(store: &Subject) {
     let view = store.waiting_with("a", &["1"]).await;

@@ -1,12 +1,12 @@
 //! Changes by a person or a tool: every transition from every status, and the guard before them.
 
-use super::given::{DELAY, HOUR, NOW, TYPE, delete, edit, finish, id, save, text, transitions};
+use super::given::{self, DELAY, HOUR, NOW, TYPE, delete, edit, finish, id, save, text, transitions};
 use super::subject::Subject;
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::record::StoredFunction;
 use crate::status::Status;
-use crate::store::{Edit, Ending, Transition, Write, Written};
+use crate::store::{Edit, Ending, Replace, Transition, Write, Written};
 
 /// "The epoch is one higher, the count of crashes starts again from 0", and this, whatever the status was.
 async fn from_every_status(store: &Subject, to: Transition, change: impl Fn(&mut StoredFunction)) {
@@ -246,6 +246,45 @@ pub async fn an_edit_forgets_the_crashes_of_waiting_work(store: &Subject) {
             row.crashes = 0;
         })
         .await;
+}
+
+/// "Guarded by its epoch and its creation": whoever has a view of what was deleted changes nothing of what was created
+/// after it, although that has the same epoch.
+pub async fn an_edit_by_a_view_of_what_was_deleted_changes_nothing(store: &Subject) {
+    let live = store.live().await;
+    let view = store.waiting_with("a", &["1"]).await;
+    let new = store.created_again(&view).await;
+    for transition in transitions(live) {
+        let late = Edit {
+            param: Some(text(2, "late")),
+            scrapbook: Some(text(2, "late")),
+            ..edit(&view, transition)
+        };
+        store.refuses(Write::Edit(late), Written::Changed, &new).await;
+    }
+    let messages = Some(Replace { message_count: new.message_count, messages: given::messages(["late"]) });
+    let late = Edit { messages, ..edit(&view, Transition::Keep) };
+    store.refuses(Write::Edit(late), Written::Changed, &new).await;
+    store.has_keys(&new.id, ["1"]).await;
+    assert_eq!(store.edit(edit(&new, Transition::Keep)).await, Written::Done);
+}
+
+/// In a batch each edit is guarded by its own creation.
+pub async fn edits_in_one_batch_are_guarded_each_by_its_creation(store: &Subject) {
+    let mut batch = Vec::new();
+    let mut rows = Vec::new();
+    for number in 0..6 {
+        let view = store.waiting_with(&number.to_string(), &["1"]).await;
+        let new = if number % 2 == 0 { store.created_again(&view).await } else { view.clone() };
+        batch.push(Write::Edit(edit(&view, Transition::Fail("{}".into()))));
+        rows.push(new);
+    }
+    let answers = store.write(&batch).await.expect("the store is there");
+    for (number, (answer, row)) in answers.into_iter().zip(rows).enumerate() {
+        let is_same = number % 2 == 1;
+        assert_eq!(answer, if is_same { Written::Done } else { Written::Changed });
+        assert_eq!(store.row(&row.id).await.status == Status::Failed, is_same);
+    }
 }
 
 /// An edit touches one instance.

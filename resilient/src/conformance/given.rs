@@ -7,7 +7,9 @@ use crate::id::{Epoch, FunctionId, ReplicaId, TypeId};
 use crate::payload::Payload;
 use crate::record::{NewMessage, Reads, Replica, ReplicaType, StoredFunction};
 use crate::status::Status;
-use crate::store::{Append, Claimable, Create, Delete, Edit, Ending, Finish, Save, Start, Transition};
+use crate::store::{
+    Append, Cancel, Claimable, Create, Delete, Edit, Ending, Finish, Save, Start, Transition,
+};
 
 /// The function type of most cases.
 pub(super) const TYPE: &str = "Order";
@@ -81,6 +83,14 @@ pub(super) fn messages<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Vec<
 /// Messages with these keys for an instance of the ordinary type.
 pub(super) fn append<K: AsRef<str>>(instance: &str, keys: impl IntoIterator<Item = K>) -> Append {
     Append { id: id(instance), messages: messages(keys) }
+}
+
+/// The failure of what is cancelled.
+pub(super) const CANCELLED: &str = "{\"message\":\"cancelled\"}";
+
+/// The wish that an instance of the ordinary type ends.
+pub(super) fn cancel(instance: &str) -> Cancel {
+    Cancel { id: id(instance), failure: CANCELLED.to_owned() }
 }
 
 /// The next save by the run that this row shows.

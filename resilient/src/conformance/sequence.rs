@@ -1,13 +1,15 @@
 //! Long random histories, told to a store and to the model in memory, which have to agree after every step.
 
+use std::time::Duration;
+
 use super::given::{self, HOUR, TYPE, edit, finish, kind, numbered, text};
 use super::subject::{Opened, Subject};
 use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::record::{NewMessage, Replica, StoredFunction, StoredMessage};
 use crate::store::{
-    After, Append, Claimable, Create, Delete, Edit, Ending, Finish, InMemoryStore, Replace, Save, Start,
-    Transition, Write, Written,
+    After, Append, Cancel, Claimable, Create, Delete, Edit, Ending, Finish, InMemoryStore, Replace, Save,
+    Start, Transition, Write, Written,
 };
 
 /// "One write on one instance" after another has the answers and the effects of the model.
@@ -153,11 +155,29 @@ impl History {
             let id = ids.remove(self.dice.roll(ids.len()));
             batch.push(self.one(&id, word).await);
         }
-        let answers = self.store.write(&batch).await.expect("the store is there");
+        let mut stored = Vec::new();
+        for write in &batch {
+            stored.push(self.dated(write).await);
+        }
+        let answers = self.store.write(&stored).await.expect("the store is there");
         let expected = self.model.write(&batch).await.expect("memory is there");
         let answers: Vec<_> = answers.into_iter().map(timeless_answer).collect();
         assert_eq!(answers, expected.into_iter().map(timeless_answer).collect::<Vec<_>>(), "to {batch:?}");
         format!("{batch:?}")
+    }
+
+    /// A write for the store, whose clock dates instances in its own way.
+    async fn dated(&self, write: &Write) -> Write {
+        let (stored, expected) = (self.store.find(write.id()).await, self.model.find(write.id()).await);
+        let dated = |read: Timestamp| match (&stored, &expected) {
+            (Some(stored), Some(expected)) if expected.created_at == read => stored.created_at,
+            (stored, _) => stored.as_ref().map_or(read, another_creation),
+        };
+        match write.clone() {
+            Write::Edit(edit) => Write::Edit(Edit { created_at: dated(edit.created_at), ..edit }),
+            Write::Delete(delete) => Write::Delete(Delete { created_at: dated(delete.created_at), ..delete }),
+            other => other,
+        }
     }
 
     /// A write that often, and not always, meets the guard of the instance.
@@ -169,13 +189,18 @@ impl History {
             let scrapbook = dice.one_in(3).then(|| text(1, word));
             let (journal, messages) = (dice.note(word), dice.messages(word));
             let create = Create { id: id.clone(), scrapbook, journal, ..given::create("", start) };
-            if dice.one_in(8) {
-                return Write::Append(Append { id: id.clone(), messages });
+            match dice.roll(16) {
+                0 | 1 => return Write::Append(Append { id: id.clone(), messages }),
+                2 => return Write::Cancel(Cancel { id: id.clone(), ..given::cancel("") }),
+                _ => {}
             }
             return Write::Create(Create { param: text(dice.version(), word), messages, ..create });
         };
         if dice.one_in(6) {
             row.epoch = Epoch::new(row.epoch.as_i64() + dice.pick(&[-1, 1]));
+        }
+        if dice.one_in(8) {
+            row.created_at = another_creation(&row);
         }
         row.owner = if dice.one_in(8) { Some(replica) } else { row.owner.or(Some(replica)) };
         Self::change(dice, &row, replica, word)
@@ -186,7 +211,7 @@ impl History {
         let id = row.id.clone();
         let scrapbook = dice.one_in(2).then(|| text(dice.version(), word));
         let journal = dice.note(word);
-        match dice.roll(12) {
+        match dice.roll(14) {
             0 => {
                 let messages = dice.messages(word);
                 let create = given::create("", Start::Waiting(Due::Now));
@@ -210,6 +235,7 @@ impl History {
                 Write::Edit(Edit { param, scrapbook, journal, messages, ..edit })
             }
             8..=10 => Write::Append(Append { id, messages: dice.messages(word) }),
+            11 | 12 => Write::Cancel(Cancel { id, failure: format!("\"{word}\"") }),
             _ => Write::Delete(Delete::of(row)),
         }
     }
@@ -246,6 +272,11 @@ impl History {
         }
         format!("{} {}", replica.id, if joins { "joined" } else { "left" })
     }
+}
+
+/// The creation of another instance of that id.
+fn another_creation(row: &StoredFunction) -> Timestamp {
+    row.created_at.saturating_add(Duration::from_micros(1))
 }
 
 /// Two clocks differ; whether there is a time does not.

@@ -14,8 +14,8 @@ use crate::id::{FunctionId, ReplicaId};
 use crate::record::{LiveReplica, NewMessage, Replica, StoredFunction, StoredMessage};
 use crate::status::Status;
 use crate::store::{
-    After, Append, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Save, Start, Store, Write,
-    Written,
+    After, Append, Cancel, Claimable, Create, Delete, Edit, Ending, Filter, Finish, Save, Start, Store,
+    Write, Written,
 };
 
 /// A fresh, empty, initialized store; clones use the same data.
@@ -87,6 +87,10 @@ impl Subject {
         self.one(Write::Append(append)).await
     }
 
+    pub(super) async fn cancel(&self, cancel: Cancel) -> Written {
+        self.one(Write::Cancel(cancel)).await
+    }
+
     pub(super) async fn edit(&self, edit: Edit) -> Written {
         self.one(Write::Edit(edit)).await
     }
@@ -144,6 +148,11 @@ impl Subject {
         assert_eq!(self.create(create).await, Written::Done);
         self.row(&probe).await.created_at
     }
+
+    /// Waits until the store's clock shows another time: what is written from then on is dated later.
+    pub(super) async fn later_than(&self, time: Timestamp) {
+        eventually("another time", async || (self.now().await > time).then_some(())).await;
+    }
 }
 
 /// Scenes.
@@ -194,6 +203,15 @@ impl Subject {
         let create = Create { messages: given::messages(keys), ..create };
         assert_eq!(self.create(create).await, Written::Done);
         self.row(&id(instance)).await
+    }
+
+    /// Removes an instance and creates it again, as [`waiting_with`](Self::waiting_with) one message does, at a later time.
+    pub(super) async fn created_again(&self, old: &StoredFunction) -> StoredFunction {
+        assert_eq!(self.delete(given::delete(old)).await, Written::Done);
+        self.later_than(old.created_at).await;
+        let new = self.waiting_with(old.id.instance_id.as_str(), &["1"]).await;
+        assert_eq!(new.epoch, old.epoch, "only the creation tells them apart");
+        new
     }
 
     /// A new instance that runs under a replica that nobody knows, and has messages with these keys.

@@ -19,8 +19,8 @@ pub enum WaitError {
     Suspended(#[source] Suspend),
     /// The instance is to be [cancelled](crate::Runtime::cancel): every wait of the run ends with this from then on, also one
     /// that has just begun. What does not wait goes on as before.
-    #[error("nothing is waited for any more; leave the function with `?`, or end it some other way")]
-    Cancelled(#[source] Cancelled),
+    #[error("the wait has ended, because the instance is to be cancelled")]
+    Cancelled(#[from] Cancelled),
     /// Two waits of one run have the same name, so the second would end with the first.
     #[error("the timer `{name}` was used in this run already; give each one a name of its own")]
     NameTaken {

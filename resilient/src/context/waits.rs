@@ -108,13 +108,13 @@ impl Waits {
 
     /// Has a wait end when the instance is to be cancelled, and not begin after that: whatever a context waits for goes
     /// through here, so that a body which only waits ends without a word of its own.
-    pub(super) async fn unless_cancelled<T>(
+    pub(super) async fn unless_cancelled<T, E: From<Cancelled>>(
         &self,
-        wait: impl Future<Output = Result<T, WaitError>>,
-    ) -> Result<T, WaitError> {
+        wait: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         tokio::select! {
             biased;
-            () = self.cancelled() => Err(WaitError::Cancelled(Cancelled)),
+            () = self.cancelled() => Err(Cancelled.into()),
             ended = wait => ended,
         }
     }

@@ -9,8 +9,13 @@ use crate::status::Status;
 
 /// Why an instance stands where it stands, as these replicas are alive.
 pub(crate) fn reason(row: &StoredFunction, live: &[LiveReplica]) -> String {
+    let reason = stands(row, live);
+    let is_asked = row.cancel_requested && !row.status.is_completed();
+    if is_asked { format!("{reason}; asked to end") } else { reason }
+}
+
+fn stands(row: &StoredFunction, live: &[LiveReplica]) -> String {
     match row.status {
-        Status::Executing if row.cancel_requested => format!("{}, asked to end", running(row, live)),
         Status::Executing => running(row, live),
         Status::Succeeded => "succeeded".to_owned(),
         Status::Failed => {

@@ -96,6 +96,10 @@ fn what_runs_says_where_and_whether_its_owner_lives() {
     let id = live.replica.id;
     let run = StoredFunction { owner: Some(id), ..row(Status::Executing) };
     assert_eq!(reason(&run, std::slice::from_ref(&live)), format!("runs on replica {id} (7@host)"));
+    let asked = StoredFunction { cancel_requested: true, ..run.clone() };
+    let text = format!("runs on replica {id} (7@host); asked to end");
+    assert_eq!(reason(&asked, std::slice::from_ref(&live)), text);
+    assert_eq!(reason(&StoredFunction { status: Status::Succeeded, ..asked }, &[]), "succeeded");
     assert_eq!(reason(&run, &[]), format!("its owner {id} is not known any more; it is taken over"));
     let mut other = replica(1, None);
     other.heartbeat_at = LATER;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::Claimed;
 use super::post::RunPost;
-use super::saver::RunSaver;
+use super::saver::{RunSaver, Settled};
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::id::Epoch;
@@ -91,6 +91,20 @@ impl Body {
         self.lock_left().clone().or_else(kept)
     }
 
+    /// Whether a transaction of the user's may still hold the instance.
+    pub(super) fn may_be_open(&self) -> bool {
+        self.saver.may_be_open()
+    }
+
+    /// Forgets the scrapbook that was left when it says what a transaction was to store that was not committed: the stored
+    /// one stays as it is.
+    pub(super) async fn settle(&self, again: bool) {
+        if self.saver.settle(again).await == Settled::Undone {
+            *self.lock_left() = None;
+            self.repeated.store(false, Ordering::Relaxed);
+        }
+    }
+
     fn lock_left(&self) -> MutexGuard<'_, Option<Payload>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,6 +119,7 @@ impl Body {
 #[async_trait]
 impl Innermost for Body {
     async fn run(&self) -> RawOutcome {
+        self.settle(true).await;
         let context = self.next_context();
         if let Some(left) = self.lock_left().take() {
             // It is what counts from here on, until the next save: the body may panic or be dropped.

@@ -14,7 +14,7 @@ use crate::store::{Ending, Finish, StoreError, Write, Written};
 
 /// Stores what a run came to, and tells those who wait for it.
 pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, run: &mut Run) {
-    let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer } = outcome;
+    let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer, apart } = outcome;
     let mut answer = Some(answer);
     let Claimed { ticket, owner, .. } = claimed;
     let (id, epoch) = (ticket.id().clone(), ticket.epoch());
@@ -32,7 +32,7 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
         let written = tokio::select! {
             biased;
             () = ticket.stopped() => return,
-            written = engine.writer.write(Write::Finish(finish)) => written,
+            written = write(engine, finish, apart) => written,
         };
         match written {
             Ok(Written::Done) => {
@@ -55,6 +55,15 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
                 backoff.wait().await;
             }
         }
+    }
+}
+
+async fn write(engine: &Engine, finish: Finish, apart: bool) -> Result<Written, StoreError> {
+    let finish = Write::Finish(finish);
+    if apart {
+        engine.writer.write_apart(finish, engine.settings.store_patience).await
+    } else {
+        engine.writer.write(finish).await
     }
 }
 

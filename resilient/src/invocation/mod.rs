@@ -18,11 +18,12 @@ use crate::answer::Answer;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::events;
+use crate::firings;
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::journal::Journal;
 use crate::metrics;
 use crate::middleware::{Invocation, Next};
-use crate::outcome::Failure;
+use crate::outcome::{Cancelled, Failure};
 use crate::payload::Payload;
 use crate::record::StoredFunction;
 use crate::registry::Registration;
@@ -100,8 +101,13 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
+    firings::begins(engine, claimed.ticket.id(), claimed.begun.time()).await;
     match unread::check(&engine.codecs, claimed) {
         None => {}
+        // The store would not put it off, and it need not be decoded to end.
+        Some(Undecoded::Lacks { .. }) if *claimed.ticket.cancelled().borrow() => {
+            return fails_unread(engine, claimed, &Cancelled.failure_of_what_waits());
+        }
         Some(Undecoded::Lacks { codec }) => return unread::put_off(&codec),
         Some(Undecoded::Fails(failure)) => return fails_unread(engine, claimed, &failure),
     }
@@ -114,6 +120,7 @@ async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
     let invocation = Invocation::new(body.context(), epoch, version, Arc::clone(body.notes()));
     let outcome = Next::new(middleware.layers(), &invocation, &body).run().await;
     body.notes().close().await;
+    body.settle(false).await;
     metrics::dead_letters(body.context().type_id(), body.new_dead_letters());
     let outcome = Outcome::check(engine, outcome, &body, claimed.message_count);
     if let Answer::Failed(failure) = &outcome.answer {

@@ -23,6 +23,8 @@ pub(super) struct Outcome {
     /// After how long it becomes due, as far as this process knows.
     pub(super) rest: Option<Duration>,
     pub(super) answer: Answer,
+    /// Whether a transaction of the user's may still hold the instance, so that nothing else is to be stored with this.
+    pub(super) apart: bool,
 }
 
 impl Outcome {
@@ -37,7 +39,7 @@ impl Outcome {
             Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
         };
         let reason = ended.said(body.notes().reason());
-        Self { journal: body.notes().changed(), reason, ..ended }
+        Self { journal: body.notes().changed(), reason, apart: body.may_be_open(), ..ended }
     }
 
     /// Why it waits: what middleware says of it, or else what the run waits for.
@@ -80,7 +82,7 @@ impl Outcome {
     }
 
     fn new(ending: Ending, scrapbook: Option<Payload>, answer: Answer) -> Self {
-        Self { ending, scrapbook, journal: None, reason: None, rest: None, answer }
+        Self { ending, scrapbook, journal: None, reason: None, rest: None, answer, apart: false }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::middleware::Retry;
 use crate::outcome::{Failure, IntoFailure, RawOutcome, Returned};
 use crate::payload::Payload;
 use crate::record::Reads;
+use crate::recurring::Recurring;
 use crate::version::{DecodeError, ScrapbookState, VersionRange};
 
 /// Implemented by the type that `#[resilient_fn]` adds beside the function, under the function's name.
@@ -153,6 +154,8 @@ pub struct Registration {
     pub dropped_scrapbook: u32,
     /// When its failed runs are tried again.
     pub retry: Option<Retry>,
+    /// When it is due by itself, when it recurs.
+    pub recurring: Option<Recurring>,
     /// Names its dependencies.
     #[doc(hidden)]
     pub requires: fn(&mut Requirements),

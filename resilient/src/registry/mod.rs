@@ -17,6 +17,8 @@ pub use self::arg::Arg;
 pub use self::dependency::{Dep, Dependencies};
 pub use self::function::{Registration, ResilientFn};
 use self::requirements::{Requirement, Requirements};
+use crate::recurring::Timetable;
+pub use crate::recurring::{FromTick, Missed, Recurring, Schedule};
 
 inventory::collect!(Registration);
 
@@ -33,6 +35,16 @@ pub fn discovered() -> Vec<Registration> {
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     functions: BTreeMap<&'static str, BTreeMap<u32, Registration>>,
+    recurring: Vec<Recurrence>,
+}
+
+/// A function type whose newest version recurs.
+#[derive(Debug, Clone)]
+pub(crate) struct Recurrence {
+    /// The newest version.
+    pub(crate) registration: Registration,
+    pub(crate) recurring: Recurring,
+    pub(crate) timetable: Timetable,
 }
 
 impl Registry {
@@ -51,6 +63,7 @@ impl Registry {
             problems.extend(registry.add(function));
         }
         problems.extend(registry.missing(dependencies));
+        problems.extend(registry.add_recurring());
         if problems.is_empty() { Ok(registry) } else { Err(problems) }
     }
 
@@ -85,6 +98,28 @@ impl Registry {
             .map(|(need, needed_by)| Problem::MissingDependency { type_name: need.type_name, needed_by })
     }
 
+    /// Reads the schedules of all functions. With several versions of a type the newest one recurs, or none: firings
+    /// of one type share their ids.
+    fn add_recurring(&mut self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for versions in self.functions.values() {
+            let mut newest = None;
+            for registration in versions.values() {
+                newest = recurrence(registration).unwrap_or_else(|problem| {
+                    problems.push(problem);
+                    None
+                });
+            }
+            self.recurring.extend(newest);
+        }
+        problems
+    }
+
+    /// The function types that recur.
+    pub(crate) fn recurring(&self) -> &[Recurrence] {
+        &self.recurring
+    }
+
     /// The function with this type id and version.
     pub fn get(&self, type_id: &str, version: u32) -> Option<&Registration> {
         self.functions.get(type_id)?.get(&version)
@@ -94,6 +129,16 @@ impl Registry {
     pub fn iter(&self) -> impl Iterator<Item = &Registration> {
         self.functions.values().flat_map(BTreeMap::values)
     }
+}
+
+fn recurrence(registration: &Registration) -> Result<Option<Recurrence>, Problem> {
+    let Some(recurring) = registration.recurring else { return Ok(None) };
+    let timetable = Timetable::new(&recurring.schedule).map_err(|problem| Problem::Schedule {
+        schedule: recurring.schedule.to_string(),
+        fn_path: registration.fn_path,
+        problem,
+    })?;
+    Ok(Some(Recurrence { registration: *registration, recurring, timetable }))
 }
 
 /// Why a program cannot start.
@@ -121,6 +166,16 @@ pub enum Problem {
         first: String,
         /// The other one, with its place.
         second: String,
+    },
+    /// A recurring function has a schedule that cannot be followed.
+    #[error("the schedule of `{fn_path}`, `{schedule}`, {problem}")]
+    Schedule {
+        /// As it stands in the attribute.
+        schedule: String,
+        /// The path of the function.
+        fn_path: &'static str,
+        /// What is wrong with it.
+        problem: String,
     },
 }
 

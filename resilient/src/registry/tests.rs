@@ -16,6 +16,7 @@ fn function(type_id: &'static str, version: u32, fn_path: &'static str) -> Regis
         scrapbook: None,
         dropped_scrapbook: 0,
         retry: None,
+        recurring: None,
         requires: |_| {},
         run: |_| Box::pin(async { Finished::before(Failure::new("test", "never run")) }),
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Runtime;
 use crate::codec::{Codec, Codecs};
@@ -19,7 +19,7 @@ use crate::runs::Runs;
 use crate::settings::{FunctionSettings, Settings};
 use crate::store::{Store, StoreError};
 use crate::waiting::Waiting;
-use crate::watchdog::{self, Arrivals, Crashed, DueWork, Expired, Heart, Stuck, Sweep, Waiters};
+use crate::watchdog::{self, Arrivals, Crashed, DueWork, Expired, Heart, Recurring, Stuck, Sweep, Waiters};
 use crate::writer::Writer;
 
 /// The description of a runtime.
@@ -165,8 +165,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`StartError::Problems`] with all that is wrong at once: missing dependencies, duplicate type ids, settings,
-    /// codecs and middleware that cannot work. [`StartError::Store`] when the store is away or holds a newer schema.
+    /// [`StartError::Problems`] with all that is wrong at once: missing dependencies, duplicate type ids, schedules that
+    /// are never due, settings, codecs and middleware that cannot work. [`StartError::Store`] when the store is away or
+    /// holds a newer schema.
     pub async fn start(self) -> Result<Runtime, StartError> {
         let registry = self.check()?;
         metrics::describe();
@@ -190,6 +191,7 @@ impl Builder {
             lease: Lease::none(),
             claiming: tokio::sync::Mutex::default(),
             wakes: Wakes::default(),
+            recurs: Notify::new(),
             waiting: Waiting::default(),
             inboxes: Inboxes::default(),
             stage: watch::Sender::new(Stage::Running),
@@ -206,6 +208,9 @@ impl Builder {
             watchdog::start(Stuck::default(), &engine);
             if let Some(expired) = Expired::new(&engine) {
                 watchdog::start_delayed(expired, &engine);
+            }
+            if !engine.registry.recurring().is_empty() {
+                watchdog::start(Recurring::default(), &engine);
             }
         }
         let names =

@@ -4,6 +4,7 @@ mod builder;
 mod cancel;
 mod messages;
 mod shutdown;
+mod transactions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -110,7 +111,8 @@ impl Runtime {
     /// Runs an instance to its end and returns its result; a second call with the same id, in any process, waits for
     /// and returns the first one's result, whatever its parameter.
     ///
-    /// The instance is stored before the body begins. It costs two statements when nothing else goes on.
+    /// The instance is stored before the body begins. It costs two statements when nothing else goes on. A result is kept for
+    /// the [`retention`](crate::Settings::retention) of its function type; after that the same id runs anew.
     ///
     /// It waits for one run. When that run is put away, by a retry, a longer sleep or a longer wait for a message, it
     /// answers [`Postponed`](InvokeError::Postponed) or [`Suspended`](InvokeError::Suspended), and the instance goes on

@@ -4,20 +4,22 @@
 //! for unit tests. Both check in the same way whether the state can be read back.
 
 mod guards;
+mod saver;
 
+use std::any::Any;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
 use thiserror::Error;
 
 pub use self::guards::GuardError;
 pub(crate) use self::guards::{known, name_of};
+pub(crate) use self::saver::{FailingSaver, Progress, Saver};
 use crate::codec::{self, EncodeError};
 use crate::id::FunctionId;
 use crate::payload::Payload;
+use crate::transaction::UserTransaction;
 use crate::version::ScrapbookState;
 
 /// Progress that survives a crash: what has been done is what the scrapbook says has been done.
@@ -100,17 +102,87 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// When the future is dropped, the state may or may not have been stored, but never half of it; the next save
     /// or the outcome stores the state of then.
     pub async fn save(&mut self) -> Result<(), SaveError> {
-        let save = self.saves.saturating_add(1);
-        if self.failing_at.is_some_and(|failing_at| save >= failing_at) {
-            return Err(SaveError::Injected { save });
-        }
-        let payload = codec::encode(S::VERSION, &self.state)?;
+        let (save, payload) = self.next_save()?;
         match &self.saver {
             Some(saver) => saver.save(Progress { scrapbook: Some(payload), journal: None }).await?,
             None => self.kept = Some(payload),
         }
         self.saves = save;
         Ok(())
+    }
+
+    /// Writes the state as it is now into a transaction of the user's own: it is stored exactly when that transaction is
+    /// committed, together with the user's own rows.
+    ///
+    /// So a step on the same database happens exactly once: its rows and the progress that says so become durable
+    /// together, or not at all, and a run that has lost its instance can commit neither. `transaction` is what the store
+    /// takes, for those of `resilient-sqlx` a `sqlx::Transaction<'static, _>` or, as `&mut *transaction`, the connection
+    /// under it, of a pool of the user's on the same database.
+    ///
+    /// ```no_run
+    /// # use std::io;
+    /// # use resilient::prelude::*;
+    /// # use serde::{Deserialize, Serialize};
+    /// # struct Transaction;
+    /// # impl Transaction { async fn commit(self) -> io::Result<()> { Ok(()) } }
+    /// # struct Pool;
+    /// # impl Pool { async fn begin(&self) -> io::Result<Transaction> { Ok(Transaction) } }
+    /// # async fn book(_: &mut Transaction, _: u64) -> io::Result<()> { Ok(()) }
+    /// # #[derive(Default, Serialize, Deserialize, Scrapbook)]
+    /// # struct Booking { booked: bool }
+    /// #[resilient_fn(type_id = "Booking", register = false)]
+    /// async fn process(amount: u64, booking: &mut Scrapbook<Booking>, pool: Dep<Pool>) -> resilient::Result<()> {
+    ///     if !booking.booked {
+    ///         let mut transaction = pool.begin().await?;
+    ///         book(&mut transaction, amount).await?;
+    ///         // What is in the scrapbook when a run ends is stored with its outcome, so it changes only now.
+    ///         booking.booked = true;
+    ///         booking.save_in(&mut transaction).await?;
+    ///         transaction.commit().await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// - The state in memory stays as it is, whatever becomes of the transaction. But when that was rolled back, or its
+    ///   commit was lost, the outcome of the run does not store the scrapbook, and a body that middleware repeats begins
+    ///   with what is stored: the run looks into the store before it does either. A later [`save`](Self::save) stores
+    ///   the state as it is then.
+    /// - Commit soon. Until then whatever else is written to this instance waits, and what is written together with it: a
+    ///   message from any process, an edit. And nothing else of this run can be stored: `save`, `context.once` or a sleep
+    ///   would wait for the transaction, and fails after some seconds as [`SaveError::TransactionOpen`]. A run that ends
+    ///   while a transaction that it has left behind is open waits for its end before its outcome is stored.
+    /// - In a unit test, without a runtime, it is a [`save`](Self::save), and the transaction may be anything: `&mut ()`.
+    ///
+    /// # Errors
+    ///
+    /// Leave the function with `?`: the transaction is dropped, and so rolled back.
+    /// - [`SaveError::UnfitTransaction`]: the store does not take this type, or the transaction was not begun.
+    /// - [`SaveError::LostOwnership`]: as for `save`.
+    /// - [`SaveError::Store`]: the transaction cannot go on, for example after a deadlock, or as a serialization failure.
+    ///   As for such an error of the user's own statements, another run may fare better: `retry(…)`.
+    /// - [`SaveError::Encode`], [`SaveError::TooLarge`], [`SaveError::Codec`]: as for `save`.
+    ///
+    /// # Cancellation
+    ///
+    /// When the future is dropped, the transaction is to be rolled back.
+    pub async fn save_in(&mut self, transaction: &mut (impl Any + Send)) -> Result<(), SaveError> {
+        let (save, payload) = self.next_save()?;
+        match &self.saver {
+            Some(saver) => saver.save_in(UserTransaction::new(transaction), payload).await?,
+            None => self.kept = Some(payload),
+        }
+        self.saves = save;
+        Ok(())
+    }
+
+    /// The number of the next save, and what it stores.
+    fn next_save(&self) -> Result<(u32, Payload), SaveError> {
+        let save = self.saves.saturating_add(1);
+        if self.failing_at.is_some_and(|failing_at| save >= failing_at) {
+            return Err(SaveError::Injected { save });
+        }
+        Ok((save, self.encode()?))
     }
 
     /// For unit tests: the `n`-th save and all later ones fail, as after a crash at that point.
@@ -176,46 +248,6 @@ impl<S: fmt::Debug> fmt::Debug for Scrapbook<S> {
     }
 }
 
-/// Where the saves of a run go.
-#[doc(hidden)]
-#[async_trait]
-pub trait Saver: Send + Sync + fmt::Debug {
-    /// Makes this progress durable, or says why not; see [`Scrapbook::save`] for the promise.
-    async fn save(&self, progress: Progress) -> Result<(), SaveError>;
-}
-
-/// For unit tests: stores nothing, and fails from a save on.
-#[derive(Debug)]
-pub(crate) struct FailingSaver {
-    failing_at: u32,
-    saves: AtomicU32,
-}
-
-impl FailingSaver {
-    /// Its `n`-th save and all later ones fail.
-    pub(crate) fn at(n: u32) -> Self {
-        Self { failing_at: n, saves: AtomicU32::new(0) }
-    }
-}
-
-#[async_trait]
-impl Saver for FailingSaver {
-    async fn save(&self, _: Progress) -> Result<(), SaveError> {
-        let save = self.saves.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if save >= self.failing_at { Err(SaveError::Injected { save }) } else { Ok(()) }
-    }
-}
-
-/// What a run stores on its way.
-#[doc(hidden)]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// The user's progress; `None` leaves what is stored.
-    pub scrapbook: Option<Payload>,
-    /// What the framework notes; `None` leaves what is stored.
-    pub journal: Option<String>,
-}
-
 /// Why a save did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -257,6 +289,22 @@ pub enum SaveError {
         /// What the store said.
         problem: String,
     },
+    /// What [`Scrapbook::save_in`] was given is no transaction in which the store can write; nothing was written.
+    #[error("the store cannot write in a `{given}`: {problem}")]
+    UnfitTransaction {
+        /// The type that was given.
+        given: &'static str,
+        /// What the store takes.
+        problem: String,
+    },
+    /// The transaction of an earlier [`Scrapbook::save_in`] holds the instance, so that nothing else can be stored.
+    #[error(
+        "the transaction that `{id}` has saved in is still open; commit it or roll it back before anything else is stored"
+    )]
+    TransactionOpen {
+        /// The instance.
+        id: FunctionId,
+    },
     /// A unit test asked for it, see [`Scrapbook::failing_at_save`].
     #[error("save {save} fails because the test asked for it")]
     Injected {
@@ -269,6 +317,7 @@ pub enum SaveError {
 mod tests {
     use std::sync::Mutex;
 
+    use async_trait::async_trait;
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -299,6 +348,10 @@ mod tests {
             self.0.lock().unwrap().push(progress);
             Ok(())
         }
+
+        async fn save_in(&self, _: UserTransaction<'_>, scrapbook: Payload) -> Result<(), SaveError> {
+            self.save(Progress { scrapbook: Some(scrapbook), journal: None }).await
+        }
     }
 
     #[tokio::test]
@@ -318,6 +371,17 @@ mod tests {
         assert_eq!(scrapbook.save().await, Err(SaveError::Injected { save: 2 }));
         assert_eq!(scrapbook.save().await, Err(SaveError::Injected { save: 2 }));
         assert_eq!(scrapbook.saves(), 1);
+    }
+
+    #[tokio::test]
+    async fn without_a_runtime_a_save_in_a_transaction_is_a_save() {
+        let mut scrapbook = Scrapbook::<Steps>::default().failing_at_save(2);
+        scrapbook.done = 1;
+        assert_eq!(scrapbook.save_in(&mut ()).await, Ok(()));
+        scrapbook.done = 2;
+        assert_eq!(scrapbook.save_in(&mut "anything").await, Err(SaveError::Injected { save: 2 }));
+        assert_eq!(scrapbook.saves(), 1);
+        assert_eq!(scrapbook.after_crash().done, 1);
     }
 
     #[tokio::test]

@@ -69,14 +69,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Applies writes in a transaction of the user's own, and answers each of them as [`write`](Self::write) does.
     ///
     /// They become durable when that transaction is committed, and are undone with it when it is rolled back. Neither is
-    /// done here. The ids all differ.
+    /// done here. The ids all differ, and there are few of them. Until the transaction ends, nobody else can write these
+    /// instances: whoever tries waits for its end.
     ///
     /// `transaction` is what the store's documentation says: for a database, a transaction or a connection of its driver.
+    /// It belongs to a session with settings of the user's choice, so no answer may depend on those of the store's own.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], permanent, for a store that has no transactions, as by default, and for a `transaction` of another
-    /// type; else when the database is away or broken. The transaction is then to be rolled back.
+    /// [`StoreError::unfit_transaction`] for a store that has no transactions, as by default, and for a `transaction` of
+    /// another type or that was not begun: nothing was written then. Else when the database is away or broken, or cannot
+    /// do it in this transaction; that is then to be rolled back.
     ///
     /// # Cancellation
     ///
@@ -87,7 +90,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         batch: &[Write],
     ) -> Result<Vec<Written>, StoreError> {
         let _ = (transaction, batch);
-        Err(StoreError::permanent("this store does not write in transactions of its user's"))
+        Err(StoreError::unfit_transaction("it has no transactions that its user could share"))
     }
 
     /// Reads instances; the answer has the order and the length of `ids`.
@@ -261,23 +264,41 @@ impl Default for Filter {
     }
 }
 
+/// What can be done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Transient,
+    Permanent,
+    UnfitTransaction,
+}
+
 /// The store is away or broken.
 #[derive(Debug, Clone)]
 pub struct StoreError {
     message: String,
-    transient: bool,
+    kind: Kind,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl StoreError {
     /// It may work later: no connection, a deadlock, a server that restarts.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true, source: None }
+        Self::new(Kind::Transient, message.into())
     }
 
     /// It will not work without somebody's help: a missing table, a schema from the future, no permission.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false, source: None }
+        Self::new(Kind::Permanent, message.into())
+    }
+
+    /// The store cannot write in what it was given as a transaction: the message says why not, or what it takes. Nothing
+    /// was written, and it will not work another time.
+    pub fn unfit_transaction(message: impl Into<String>) -> Self {
+        Self::new(Kind::UnfitTransaction, message.into())
+    }
+
+    fn new(kind: Kind, message: String) -> Self {
+        Self { message, kind, source: None }
     }
 
     /// With the error of the driver, which may hold values and is therefore not part of the message.
@@ -289,7 +310,12 @@ impl StoreError {
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        self.transient
+        self.kind == Kind::Transient
+    }
+
+    /// Whether what was given as a transaction is none in which the store can write.
+    pub fn is_unfit_transaction(&self) -> bool {
+        self.kind == Kind::UnfitTransaction
     }
 }
 

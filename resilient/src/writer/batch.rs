@@ -34,7 +34,7 @@ struct Caller {
 }
 
 impl Job {
-    fn new(Request { write, answer }: Request) -> Self {
+    pub(super) fn new(Request { write, answer }: Request) -> Self {
         let messages = match &write {
             Write::Append(append) => append.messages.len(),
             _ => 0,

@@ -25,6 +25,7 @@ use crate::store::{Store, StoreError, Write, Written};
 /// The entrance for writes; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
+    store: Arc<dyn Store>,
     requests: mpsc::UnboundedSender<Request>,
 }
 
@@ -33,7 +34,7 @@ impl Writer {
     pub(crate) fn start(store: Arc<dyn Store>, settings: &Settings) -> Self {
         let (requests, receiver) = mpsc::unbounded_channel();
         let collector = Collector {
-            store,
+            store: Arc::clone(&store),
             queue: VecDeque::new(),
             busy: HashSet::new(),
             in_flight: 0,
@@ -42,7 +43,7 @@ impl Writer {
             patience: settings.store_patience,
         };
         tokio::spawn(collector.run(receiver));
-        Self { requests }
+        Self { store, requests }
     }
 
     /// Hands a write over and waits until the store has answered it; once begun, it is carried out even when this
@@ -50,6 +51,15 @@ impl Writer {
     pub(crate) async fn write(&self, write: Write) -> Result<Written, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { write, answer }).map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    /// Hands over a write that may have to wait for a transaction of the user's: alone, so that nobody else waits with it.
+    /// Once begun, it is carried out even when this future is dropped.
+    pub(crate) async fn write_apart(&self, write: Write, patience: Duration) -> Result<Written, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let flight = Flight::new(Arc::clone(&self.store), patience);
+        tokio::spawn(async move { flight.carry(vec![Job::new(Request { write, answer })]).await });
         answered.await.map_err(|_| stopped())?
     }
 }

@@ -11,8 +11,8 @@ use resilient::{Filter, FunctionId};
 use resilient_tests::{TestStore, eventually, on_every_store};
 
 use crate::common::{
-    Act, PATIENCE, Played, Probe, double, fail_as_told, ms, onlooker, play, quick, replica, secs, stored,
-    told_to_fail,
+    Act, PATIENCE, Played, Probe, double, fail_as_told, failure, ms, onlooker, play, quick, replica, secs,
+    stored, told_to_fail,
 };
 
 /// More polls than any call here needs.
@@ -122,6 +122,23 @@ on_every_store! {
         })
         .await;
         eventually(PATIENCE, async || runtime.running() == 0).await;
+    }
+
+    /// The request is stored once it was polled, and asking again is safe.
+    async fn a_dropped_cancel_is_done_or_was_not_begun(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = replica(store.another().await, &probe).await;
+        at_every_poll(async |id, polls| {
+            double::schedule_after(&runtime, id.as_str(), 4, secs(3600)).await.expect("it is stored");
+            let answer = polled(polls, double::cancel(&runtime, id.as_str())).await;
+            if polls > 0 {
+                eventually(PATIENCE, async || stored(&store, "Double", &id).await.status == Status::Failed).await;
+            }
+            double::cancel(&runtime, id.as_str()).await.expect("asking again is safe");
+            assert!(failure(double::completion(&runtime, id.as_str()).await).is_cancelled());
+            answer.map(|answer| answer.expect("it waits"))
+        })
+        .await;
     }
 
     /// Edits and transition are stored together or not at all.

@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
 use resilient::prelude::*;
-use resilient::{InMemoryStore, StoreError};
+use resilient::{Cancelled, InMemoryStore, StoreError};
 use resilient_tests::FaultyStore;
 use resilient_tests::faults::{Call, Fault};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,10 @@ async fn secretive(
         "fails" => Err(resilient::Error::msg(format!("{card} was refused"))),
         "panics" => panic!("{card} is odd"),
         "is put off" if context.attempt() == 1 => Err(Postpone::for_(ms(10)))?,
+        "is cancelled" => {
+            context.cancelled().await;
+            Err(Cancelled)?
+        }
         "hangs" => std::future::pending().await,
         _ => Ok(card),
     }
@@ -129,6 +133,13 @@ async fn every_transition_is_told_with_its_ids_and_without_data() {
     panel.save().await.expect("nobody else was there");
     secretive::schedule(&runtime, "5", param("hangs")).await.expect("it is stored");
     eventually_told(&ears.0, "scrapbook saved type_id=Secretive instance_id=5").await;
+    let tomorrow = std::time::Duration::from_hours(24);
+    secretive::schedule_after(&runtime, "6", param("succeeds"), tomorrow).await.expect("it is stored");
+    secretive::cancel(&runtime, "6").await.expect("it waits");
+    secretive::schedule(&runtime, "7", param("is cancelled")).await.expect("it is stored");
+    eventually_told(&ears.0, "scrapbook saved type_id=Secretive instance_id=7").await;
+    secretive::cancel(&runtime, "7").await.expect("it runs");
+    secretive::completion(&runtime, "7").await.expect_err("it is cancelled");
     runtime.shutdown().await.expect("the store is there");
 
     let run = |epoch: u8, attempt: u8| {
@@ -147,6 +158,10 @@ async fn every_transition_is_told_with_its_ids_and_without_data() {
     let (scheduled, postponed) = (line("DEBUG scheduled due=Now"), line("DEBUG postponed epoch=1"));
     let ends = line("DEBUG succeeded epoch=3");
     assert_eq!(of(&ears, "4"), lines(&[&scheduled, &run(1, 1), &postponed, &run(3, 2), &ends]));
+    let asked = line("INFO its end was asked for");
+    assert_eq!(of(&ears, "6"), lines(&[&line("DEBUG scheduled due=After(86400s)"), &asked]));
+    let cancelled = line("DEBUG cancelled epoch=1");
+    assert_eq!(of(&ears, "7"), lines(&[&scheduled, &run(1, 1), &asked, &cancelled]));
     let handed_over = line("INFO handed over epoch=1");
     let stopped = line("WARN run stopped: its lease or its ownership is lost epoch=1");
     let of_5 = of(&ears, "5");

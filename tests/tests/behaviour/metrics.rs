@@ -6,7 +6,7 @@ use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use resilient::middleware::Retry;
 use resilient::prelude::*;
-use resilient::{Builder, InMemoryStore, Message, Store};
+use resilient::{Builder, FunctionId, InMemoryStore, Message, Store};
 use resilient_tests::faults::{Call, Fault};
 use resilient_tests::{FaultyStore, eventually};
 
@@ -138,6 +138,8 @@ async fn a_day_like_any_other() {
     suspended(&store, 1).await;
     measured::send(&runtime, "listens", Number(7)).await.expect("it is there");
     assert_eq!(measured::completion(&runtime, "listens").await.expect("it succeeds"), 7);
+    measured::schedule_after(&runtime, "waits", Do::Save, secs(3600)).await.expect("it is stored");
+    measured::cancel(&runtime, "waits").await.expect("it waits");
     runtime.shutdown().await.expect("the store is there");
 }
 
@@ -162,6 +164,22 @@ async fn a_crash() {
     assert_eq!(failure(measured::completion(&next, "1").await).type_name, "crash loop");
 }
 
+/// What has succeeded is deleted.
+async fn a_month() {
+    let (store, probe) = (InMemoryStore::new(), Probe::default());
+    let first = start(measuring(store.clone(), &probe)).await;
+    measured::invoke(&first, "1", Do::Save).await.expect("it succeeds");
+    first.shutdown().await.expect("the store is there");
+    tokio::time::sleep(std::time::Duration::from_hours(31 * 24)).await;
+    let next = start(measuring(store.clone(), &probe)).await;
+    let id = FunctionId::new("Measured", "1");
+    eventually(PATIENCE, async || {
+        store.get(std::slice::from_ref(&id)).await.expect("the store is there") == [None]
+    })
+    .await;
+    next.shutdown().await.expect("the store is there");
+}
+
 /// The store is away until the lease has ended, and comes back.
 async fn an_outage() {
     let store = FaultyStore::failing(InMemoryStore::new(), 2, Fault::Down).counting_only(&[Call::Beat]);
@@ -180,6 +198,7 @@ async fn what_is_emitted_is_what_is_documented() {
     let _recording = metrics::set_default_local_recorder(&recorder);
     a_day_like_any_other().await;
     a_crash().await;
+    a_month().await;
     an_outage().await;
     let (documented, emitted) = (documented(), emitted(&snapshotter));
     for (name, found) in &emitted {
@@ -187,7 +206,7 @@ async fn what_is_emitted_is_what_is_documented() {
     }
     let missing: Vec<_> = documented.keys().filter(|name| !emitted.contains_key(*name)).collect();
     assert_eq!(missing, Vec::<&String>::new(), "these are documented and not emitted");
-    assert_eq!(documented.len(), 17, "the table was read");
+    assert_eq!(documented.len(), 19, "the table was read");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,19 +244,22 @@ async fn failures_and_crashes_are_counted_by_what_became_of_them() {
     let _recording = metrics::set_default_local_recorder(&recorder);
     a_day_like_any_other().await;
     a_crash().await;
+    a_month().await;
     let counted = counts(&snapshotter);
     for expected in [
         "resilient_retries type_id=Measured wait=memory 1",
         "resilient_retries type_id=Measured wait=stored 1",
         "resilient_messages_sent type_id=Measured 2",
         "resilient_dead_letters type_id=Measured 1",
+        "resilient_cancellations type_id=Measured 1",
+        "resilient_expired 1",
         "resilient_takeovers 1",
         "resilient_crashes type_id=Measured 1",
         "resilient_crash_loops type_id=Measured 1",
         "resilient_runs_ended type_id=Measured outcome=failed 1",
         "resilient_runs_ended type_id=Measured outcome=postpone 1",
         "resilient_runs_ended type_id=Measured outcome=stopped 1",
-        "resilient_runs_ended type_id=Measured outcome=success 2",
+        "resilient_runs_ended type_id=Measured outcome=success 3",
         "resilient_runs_ended type_id=Measured outcome=suspend 2",
         "resilient_running type_id=Measured 0",
     ] {

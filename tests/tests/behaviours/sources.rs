@@ -42,25 +42,28 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What stands in `on_every_store!` runs on every store, and what is a test by itself where its file says.
+/// What stands in `on_every_store!` runs on every store, what stands in `on_every_database!` on all but memory, and what is a test by itself where its file says.
 fn tests_of(file: &str, source: &str) -> Vec<(String, Stores)> {
     let here = DATABASES.iter().find(|(name, _)| *name == file).map_or(&["memory"][..], |(_, stores)| stores);
-    let (mut everywhere, mut is_marked) = (None, false);
+    let (mut inside, mut is_marked) = (None, false);
     let mut tests = Vec::new();
     for line in source.lines() {
         let code = line.trim_start();
         let indent = line.len() - code.len();
         match code {
-            "on_every_store! {" => everywhere = Some(indent),
-            "}" if everywhere == Some(indent) => everywhere = None,
+            "on_every_store! {" => inside = Some((indent, &EVERYWHERE[..])),
+            "on_every_database! {" => inside = Some((indent, &EVERYWHERE[1..])),
+            "}" if inside.is_some_and(|(outer, _)| outer == indent) => inside = None,
             "#[test]" => is_marked = true,
             _ if code.starts_with("#[tokio::test") => is_marked = true,
             _ => {
                 let Some(name) = function(code) else { continue };
-                if everywhere.is_some() && code.contains(": TestStore) {") {
-                    tests.push((name, Stores::from(EVERYWHERE)));
-                } else if is_marked {
-                    tests.push((name, here.iter().copied().collect()));
+                match inside {
+                    Some((_, stores)) if code.contains(": TestStore) {") => {
+                        tests.push((name, stores.iter().copied().collect()));
+                    }
+                    _ if is_marked => tests.push((name, here.iter().copied().collect())),
+                    _ => {}
                 }
                 is_marked = false;
             }

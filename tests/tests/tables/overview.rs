@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resilient::store::{Ending, Finish, Start, Write, Written};
+use resilient::store::{Cancel, Ending, Finish, Start, Write, Written};
 use resilient::{Due, Epoch, FunctionId, Payload, Reads, Replica, ReplicaId, ReplicaType};
 
 use crate::place::Place;
@@ -94,5 +94,30 @@ async fn the_overview_says_why_an_instance_is_not_running() {
         }
         let repair = "repair it through the control panel";
         assert!(reasons[3].ends_with(repair), "{} on {place:?}", reasons[3]);
+    }
+}
+
+#[tokio::test]
+async fn the_overview_says_what_is_asked_to_end() {
+    for place in Place::all() {
+        let store = place.initialized().await;
+        let owner = ReplicaId::random();
+        for instance in ["1", "2", "3"] {
+            store.write(&[create(instance, 1, Start::Running(owner))]).await.unwrap();
+            let (id, failure) = (FunctionId::new("Order", instance), r#"{"message":"cancelled"}"#.to_owned());
+            assert_eq!(store.write(&[Write::Cancel(Cancel { id, failure })]).await.unwrap(), [Written::Done]);
+        }
+        let ends = [
+            finish("2", owner, Ending::Released),
+            finish("3", owner, Ending::Succeeded(Payload::new(1, "1"))),
+        ];
+        assert_eq!(store.write(&ends).await.unwrap(), [Written::Done, Written::Done]);
+        let reasons = place.ask("select reason from #_overview order by instance_id").await;
+        let expected = [
+            format!("its owner {owner} is not known any more; it is taken over; asked to end"),
+            "no live replica runs version 1 of this type; asked to end".to_owned(),
+            "succeeded".to_owned(),
+        ];
+        assert_eq!(reasons, expected, "{place:?}");
     }
 }

@@ -110,8 +110,44 @@ fn expand_send() -> TokenStream {
     }
 }
 
+/// What is stored with the rows of the user's own.
+fn expand_in_transactions(types: &Types) -> TokenStream {
+    let ty = &types.param;
+    let param = quote_spanned!(types.param_alias.span()=> #ty);
+    quote! {
+        /// Like `schedule`, in a transaction of the user's own: the instance is stored exactly when that is committed.
+        ///
+        /// # Errors
+        ///
+        /// The error says why the instance cannot be stored, or what the store takes as a transaction.
+        pub fn schedule_in(
+            runtime: &__resilient::Runtime,
+            transaction: &mut (impl ::core::any::Any + ::core::marker::Send),
+            id: impl ::core::convert::Into<__resilient::InstanceId>,
+            param: #param,
+        ) -> impl ::core::future::Future<Output = ::core::result::Result<(), __resilient::InvokeError>> {
+            runtime.schedule_in::<Self>(transaction, id, param)
+        }
+
+        /// Like `send`, in a transaction of the user's own: the message is stored exactly when that is committed.
+        ///
+        /// # Errors
+        ///
+        /// The error says why the message cannot be stored, or what the store takes as a transaction.
+        pub fn send_in<'__call>(
+            runtime: &'__call __resilient::Runtime,
+            transaction: &'__call mut (impl ::core::any::Any + ::core::marker::Send),
+            id: impl ::core::convert::Into<__resilient::InstanceId>,
+            message: impl ::core::convert::Into<__resilient::Outgoing>,
+        ) -> __resilient::Sending<'__call> {
+            __resilient::send_in::<Self>(runtime, transaction, id.into(), message.into())
+        }
+    }
+}
+
 pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream {
     let (type_id, version, handle) = (function.type_id(), function.version(), function.handle());
+    let in_transactions = expand_in_transactions(types);
     let methods = methods(types).into_iter().map(expand_method);
     let send = expand_send();
     quote! {
@@ -123,6 +159,7 @@ pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream 
             pub const VERSION: u32 = #version;
             #(#methods)*
             #send
+            #in_transactions
         }
     }
 }

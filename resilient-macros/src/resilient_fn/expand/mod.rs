@@ -8,6 +8,7 @@
 //!     type __Param = …;                         every type of the signature, by one name
 //!     fn __requires(…) { … }                    what it needs, for the start-up check
 //!     fn __run(…) -> RunFuture { … }            one run: decode, call, encode
+//!     fn __firing(…) -> … { … }                 the parameter, when it recurs
 //!     impl ResilientFn for process_order { … }
 //!     impl process_order { … }                  invoke, schedule, …: each calls the runtime's generic method
 //!     impl Debug for process_order { … }
@@ -27,7 +28,8 @@ use quote::{quote, quote_spanned};
 use self::handle::{expand_handle, expand_handles};
 use self::types::{Argument, Types, expand_aliases};
 use super::model::Function;
-use super::retry;
+use super::recurring::Recurring;
+use super::{recurring, retry};
 use crate::names;
 
 /// The function and everything that is added to it.
@@ -47,6 +49,7 @@ pub(crate) fn expand(function: &Function) -> TokenStream {
 pub(crate) fn expand_unregistered(mut function: Function) -> TokenStream {
     function.args.register = false;
     function.args.retry = None;
+    function.args.recurring = Recurring::default();
     function.args.dropped_scrapbook = None;
     expand(&function)
 }
@@ -72,6 +75,7 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
     let aliases = expand_aliases(types);
     let requires = expand_requires(function, types);
     let run = expand_run(function, types);
+    let firing = expand_firing(function, types);
     let registration = expand_registration(function, types);
     let resilient_fn = expand_resilient_fn(function, types);
     let handles = expand_handles(function, types);
@@ -86,6 +90,7 @@ fn expand_glue(function: &Function, types: &Types) -> TokenStream {
             #aliases
             #requires
             #run
+            #firing
             #registration
             #resilient_fn
             #handles
@@ -106,6 +111,7 @@ fn expand_imports() -> TokenStream {
             ReturnProbe as __ReturnProbe, Returns as __AsReturns, ReturnsFallback as _,
             UnversionedFallback as _, VersionProbe as __VersionProbe, Without as __Without,
             accept as __accept, accept_dropped as __accept_dropped, assert_send as __assert_send,
+            from_tick as __from_tick,
         };
     }
 }
@@ -192,6 +198,25 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     }
 }
 
+/// The parameter of a recurring function, for which nobody is there to hand one over.
+///
+/// ```text
+/// fn __firing(__tick: Tick) -> Result<Payload, EncodeError> { encode_param(&from_tick::<__Param>(__tick)) }
+/// ```
+fn expand_firing(function: &Function, types: &Types) -> Option<TokenStream> {
+    function.args.recurring.schedule()?;
+    let (handle, param) = (function.handle(), &types.param_alias);
+    let tick = quote!(__tick);
+    let made = quote_spanned!(param.span()=> __from_tick::<#param>(#tick));
+    Some(quote! {
+        fn __firing(
+            __tick: __resilient::Tick,
+        ) -> ::core::result::Result<__resilient::Payload, __resilient::EncodeError> {
+            <#handle as __resilient::ResilientFn>::encode_param(&#made)
+        }
+    })
+}
+
 fn expand_registration(function: &Function, types: &Types) -> TokenStream {
     let (type_id, version, name) = (function.type_id(), function.version(), function.plain_name());
     let as_param = types.as_param();
@@ -199,10 +224,8 @@ fn expand_registration(function: &Function, types: &Types) -> TokenStream {
     let scrapbook = types.kinds("VERSIONS");
     let dropped_scrapbook = function.dropped_scrapbook();
     let retry = function.args.retry.as_ref().map(retry::expand);
-    let retry = retry.map_or_else(
-        || quote!(::core::option::Option::None),
-        |retry| quote!(::core::option::Option::Some(#retry)),
-    );
+    let (retry, recurring) =
+        (expand_option(retry), expand_option(recurring::expand(&function.args.recurring)));
     quote! {
         const fn __registration() -> __resilient::Registration {
             __resilient::Registration {
@@ -215,11 +238,19 @@ fn expand_registration(function: &Function, types: &Types) -> TokenStream {
                 scrapbook: #scrapbook,
                 dropped_scrapbook: #dropped_scrapbook,
                 retry: #retry,
+                recurring: #recurring,
                 requires: __requires,
                 run: __run,
             }
         }
     }
+}
+
+fn expand_option(value: Option<TokenStream>) -> TokenStream {
+    value.map_or_else(
+        || quote!(::core::option::Option::None),
+        |value| quote!(::core::option::Option::Some(#value)),
+    )
 }
 
 fn expand_resilient_fn(function: &Function, types: &Types) -> TokenStream {

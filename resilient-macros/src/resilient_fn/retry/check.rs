@@ -1,8 +1,9 @@
 //! What `retry(…)` may not be. Every rule has a name, and a case of that name among the UI tests.
 
-use super::model::{self, NotADuration, Retry};
+use super::model::Retry;
 use crate::diagnostics::{self, Errors};
 use crate::pairs;
+use crate::resilient_fn::duration::{self, NotADuration};
 
 /// All rules.
 pub(in crate::resilient_fn) fn check(errors: &mut Errors, retry: &Retry) {
@@ -29,7 +30,7 @@ fn check_factor_beside_step(errors: &mut Errors, retry: &Retry) {
 
 fn check_invalid_duration(errors: &mut Errors, retry: &Retry) {
     for literal in retry.durations() {
-        if let Err(NotADuration::Invalid) = model::milliseconds(&literal.value()) {
+        if let Err(NotADuration::Invalid) = duration::milliseconds(&literal.value()) {
             errors.at(literal, diagnostics::invalid_duration(&literal.value()));
         }
     }
@@ -37,8 +38,8 @@ fn check_invalid_duration(errors: &mut Errors, retry: &Retry) {
 
 fn check_duration_too_long(errors: &mut Errors, retry: &Retry) {
     for literal in retry.durations() {
-        if let Err(NotADuration::TooLong) = model::milliseconds(&literal.value()) {
-            errors.at(literal, diagnostics::duration_too_long(&literal.value(), model::MAX_DAYS));
+        if let Err(NotADuration::TooLong) = duration::milliseconds(&literal.value()) {
+            errors.at(literal, diagnostics::duration_too_long(&literal.value(), duration::MAX_DAYS));
         }
     }
 }
