@@ -20,7 +20,8 @@
 //!
 //! Begin with [`getting_started`]: it takes a quarter of an hour, and ends with a function that was killed and went on.
 //! Each chapter has its question, the smallest example that answers it, what to know, and the mistakes that people make.
-//! All examples are run. The reference is the rest of this crate: its [front page](crate) has the promises,
+//! All examples are run. Whole programs to run and to read are in `examples/README.md` of the repository, in learning order, each
+//! with the question that it answers. The reference is the rest of this crate: its [front page](crate) has the promises,
 //! [`resilient_fn`](crate::resilient_fn) all arguments of the attribute.
 //!
 //! # Words
