@@ -372,6 +372,10 @@ pub(crate) fn message_twice(ty: &str, first: &str) -> String {
     format!("`{ty}` is held by the variant `{first}` already; each kind of message has one variant")
 }
 
+pub(crate) fn message_name_reserved() -> &'static str {
+    "names that begin with `resilient.` are those of the framework's own messages; give another one"
+}
+
 pub(crate) fn message_name_twice() -> &'static str {
     "an earlier variant holds a message of this name; give one of them another with `#[message(name = \"…\")]`"
 }

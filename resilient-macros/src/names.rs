@@ -34,6 +34,8 @@ pub(crate) const ONLY_IF: &str = "only_if";
 
 /// The most bytes of a type id or of the name of a message; the runtime has the same limit.
 pub(crate) const MAX_NAME_BYTES: usize = 200;
+/// What the names of the framework's own messages begin with; the runtime refuses it, too.
+pub(crate) const RESERVED: &str = "resilient.";
 /// The greatest version, which every database keeps in its usual integer.
 pub(crate) const MAX_VERSION: u32 = i32::MAX as u32;
 

@@ -38,6 +38,10 @@ impl Answer {
         }
     }
 
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
     /// Whether it stays the answer until somebody repairs the instance.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded { .. } | Self::Failed(_))

@@ -99,15 +99,16 @@ impl Engine {
         self.middleware.get(&(registration.type_id, registration.version)).cloned().unwrap_or_default()
     }
 
-    /// What middleware notes where this instance is started, in the task of the caller.
+    /// What is noted where this instance is started, by middleware in the task of the caller, and whose child it is.
     pub(crate) fn noted_at_start(
         &self,
         registration: &Registration,
         id: &FunctionId,
+        parent: Option<&FunctionId>,
     ) -> Result<Option<String>, InvokeError> {
         let headers = self.middleware_of(registration).headers(id);
         let headers = headers.map_err(|failure| InvokeError::NotStarted { failure })?;
-        let journal = Journal { headers, ..Journal::default() }.text();
+        let journal = Journal { headers, parent: parent.cloned(), ..Journal::default() }.text();
         let (bytes, limit) = (journal.as_ref().map_or(0, String::len), self.settings.max_payload);
         if bytes > limit {
             return Err(InvokeError::TooLarge { field: "journal", bytes, limit });
@@ -157,6 +158,13 @@ impl Engine {
 
     fn function_settings(&self, kind: Kind) -> Option<&FunctionSettings> {
         self.functions.iter().find(|(type_id, _)| type_id == kind.0).map(|(_, settings)| settings)
+    }
+
+    /// The parent of a child that has ended here is due, or waits here for it to be told.
+    pub(crate) fn wake_parent(&self, parent: &FunctionId) {
+        if !self.inboxes.hint(parent) {
+            self.wakes.now();
+        }
     }
 
     pub(crate) fn check_size(&self, field: &'static str, payload: &Payload) -> Result<(), InvokeError> {
@@ -263,7 +271,7 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`, `begin children`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

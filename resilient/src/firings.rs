@@ -142,7 +142,7 @@ impl Chain<'_> {
         let param = (self.function.recurring.param)(tick);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
         self.engine.check_size("parameter", &param)?;
-        let journal = self.engine.noted_at_start(registration, &id)?;
+        let journal = self.engine.noted_at_start(registration, &id, None)?;
         let start = Start::Waiting(Due::At(tick.time()));
         Ok(Create { journal, ..Create::new(id, start, registration.version, param) })
     }

@@ -108,6 +108,15 @@ pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), IdError>
     }
 }
 
+/// What the names of the framework's own messages begin with.
+pub(crate) const RESERVED: &str = "resilient.";
+
+/// Whether a message of a user can have this name.
+pub(crate) fn check_message_name(name: &str) -> Result<(), IdError> {
+    check_text("name of the message", name)?;
+    if name.starts_with(RESERVED) { Err(IdError::Reserved { name: name.to_owned() }) } else { Ok(()) }
+}
+
 /// Why an id, or the name or the key of a message, cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -115,7 +124,7 @@ pub enum IdError {
     /// There is nothing in it.
     #[error("the {field} is empty; give at least one byte")]
     Empty {
-        /// `type id`, `instance id`, or `name` or `key of the message`.
+        /// `type id`, `instance id`, `name` or `key of the message`, or `name of the child`.
         field: &'static str,
     },
     /// It is longer than [`MAX_ID_BYTES`].
@@ -133,6 +142,14 @@ pub enum IdError {
         field: &'static str,
         /// Where it is.
         at: usize,
+    },
+    /// The name of a message is one of those that the framework keeps for itself.
+    #[error(
+        "the message `{name}` has a name that begins with `{RESERVED}`; such names are the framework's own"
+    )]
+    Reserved {
+        /// The name.
+        name: String,
     },
 }
 

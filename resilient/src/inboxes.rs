@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::context::Log;
+use crate::family;
 use crate::id::FunctionId;
 use crate::record::StoredMessage;
 use crate::store::{After, Store, StoreError};
@@ -39,13 +40,13 @@ impl Inboxes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on, what arrives for this instance is added to the log. One that was read before is looked at at once.
-    pub(crate) fn watch(&self, id: &FunctionId, log: &Arc<Log>, interval: Duration) {
+    /// From now on, what arrives for this instance is added to the log, which is looked at at once if it is asked for.
+    pub(crate) fn watch(&self, id: &FunctionId, log: &Arc<Log>, interval: Duration, at_once: bool) {
         let mut state = self.lock();
         if state.watched.is_empty() {
             state.poll_at = Some(Instant::now() + interval);
         }
-        if log.is_read() {
+        if at_once {
             state.hinted.insert(id.clone());
         }
         state.watched.entry(id.clone()).or_default().push(Arc::clone(log));
@@ -101,13 +102,20 @@ impl Inboxes {
         }
     }
 
-    /// Looks at what is hinted at, and at all when it is time, with one query for many.
-    pub(crate) async fn pass(&self, store: &dyn Store, interval: Duration) -> Result<(), StoreError> {
+    /// Looks at what is hinted at, and at all when it is time, with one query for many; answers the children whose end
+    /// was told.
+    pub(crate) async fn pass(
+        &self,
+        store: &dyn Store,
+        interval: Duration,
+    ) -> Result<Vec<FunctionId>, StoreError> {
+        let mut ended = Vec::new();
         for page in self.take_due(interval).chunks(PAGE) {
             // Two runs of an instance may know different parts of its log; what one of them knows it leaves out.
             let known = |logs: &[Arc<Log>]| logs.iter().map(|log| log.position()).min().unwrap_or(0);
             let wanted = page.iter().map(|(id, logs)| After { id: id.clone(), position: known(logs) });
             let add = |at: usize, messages: Vec<StoredMessage>| {
+                ended.extend(messages.iter().filter_map(family::told));
                 let logs = page.get(at).map(|(_, logs)| logs.as_slice()).unwrap_or_default();
                 for log in logs {
                     log.add(messages.clone());
@@ -115,7 +123,7 @@ impl Inboxes {
             };
             read(store, wanted.collect(), add).await?;
         }
-        Ok(())
+        Ok(ended)
     }
 
     fn take_due(&self, interval: Duration) -> Vec<(FunctionId, Vec<Arc<Log>>)> {

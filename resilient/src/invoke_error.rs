@@ -1,6 +1,6 @@
 //! Why an invocation or a repair has no result.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use crate::clock::{TimeError, Timestamp};
 use crate::codec::EncodeError;
 use crate::guard::Guarded;
 use crate::id::{FunctionId, IdError};
-use crate::outcome::Failure;
+use crate::outcome::{Cancelled, Failure, Postpone, Suspend};
 use crate::status::Status;
 use crate::store::StoreError;
 use crate::version::DecodeError;
@@ -16,6 +16,9 @@ use crate::version::DecodeError;
 /// Why an invocation or a repair has no result.
 ///
 /// `Failed`, `Postponed` and `Suspended` are stored facts about the instance; everything else is about this call.
+///
+/// In the body of a resilient function, `?` does with each of them what is to be done: while the other instance has no
+/// result, the body is run again later, and else it fails.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum InvokeError {
@@ -23,14 +26,49 @@ pub enum InvokeError {
     #[error("the function failed: {0}")]
     Failed(Failure),
     /// The function has put itself off.
+    ///
+    /// A body that leaves with it is put off until then, too.
     #[error("postponed until {}", shown(*until))]
+    #[non_exhaustive]
     Postponed {
         /// When it becomes due.
         until: SystemTime,
+        /// What becomes of a body that leaves with it.
+        #[source]
+        again: Postpone,
     },
-    /// The function waits for a message, or sleeps.
-    #[error("suspended until a message arrives or its time has come")]
-    Suspended,
+    /// The function waits for a message or for a child, or sleeps.
+    ///
+    /// A body that leaves with it is put off for 10 seconds, for nobody would wake it; one that has asked through its
+    /// [`Context`](crate::Context) gets [`Waiting`](Self::Waiting).
+    #[error("suspended until what it waits for arrives or its time has come")]
+    #[non_exhaustive]
+    Suspended {
+        /// What becomes of a body that leaves with it.
+        #[source]
+        again: Postpone,
+    },
+    /// The child has not ended yet: leave the body with `?`, and another run begins when it has.
+    #[error("the child has not ended yet; leave the function with `?`")]
+    Waiting(#[from] Suspend),
+    /// The instance that asks is to be [cancelled](crate::Runtime::cancel), and waits for nothing any more.
+    #[error("the child is not waited for, because the instance is to be cancelled")]
+    Cancelled(#[from] Cancelled),
+    /// A unit test has given no result for a child.
+    #[error("no result was given for the child `{id}`; give one with `Context::with_child`")]
+    NoSuchChild {
+        /// The child.
+        id: FunctionId,
+    },
+    /// One of many instances is refused, so none of them was stored.
+    #[error("`{id}` is refused, and with it all that were to be stored together: {problem}")]
+    Refused {
+        /// The instance.
+        id: FunctionId,
+        /// Why it is refused.
+        #[source]
+        problem: Box<Self>,
+    },
     /// Middleware panicked when the instance was to be started; nothing was stored.
     #[error("not started, for middleware panicked: {}", failure.message)]
     NotStarted {
@@ -188,6 +226,19 @@ pub enum InvokeError {
     /// This runtime is shutting down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
+}
+
+/// How long a body is put off that leaves with the answer of an instance that waits: nobody tells it of the end.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+impl InvokeError {
+    pub(crate) fn postponed(until: SystemTime) -> Self {
+        Self::Postponed { until, again: Postpone::until(until) }
+    }
+
+    pub(crate) fn suspended() -> Self {
+        Self::Suspended { again: Postpone::for_(LOOK_AGAIN) }
+    }
 }
 
 fn shown(time: SystemTime) -> String {

@@ -12,6 +12,7 @@ use serde_json::value::{RawValue, Value};
 use crate::clock::Timestamp;
 use crate::codec::{self, EncodeError};
 use crate::guard::{AtLeastOnce, AtMostOnce};
+use crate::id::FunctionId;
 
 /// What the framework notes about an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Journal {
     /// What middleware noted when the instance was started.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// The instance that has started this one as its child, and is told of its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<FunctionId>,
     /// When the timers end that runs have reached.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timers: BTreeMap<String, Timestamp>,
@@ -112,6 +116,17 @@ impl Journal {
         stored.map_or_else(|| Ok(Self::default()), serde_json::from_str)
     }
 
+    /// Whose child the instance is, also when this code cannot read the rest.
+    pub(crate) fn parent_in(stored: Option<&str>) -> Option<FunctionId> {
+        #[derive(Deserialize)]
+        struct Parent {
+            parent: Option<FunctionId>,
+        }
+        // Most journals name none, and are not read for it.
+        let stored = stored.filter(|text| text.contains("\"parent\""))?;
+        serde_json::from_str::<Parent>(stored).ok()?.parent
+    }
+
     /// The text to be stored when a person lets the instance run again, unless it stays: tries count anew.
     ///
     /// What this code cannot read stays as it is.
@@ -143,6 +158,16 @@ mod tests {
         journal.once.clear();
         journal.dead_letters.clear();
         assert_eq!(journal.text().unwrap(), r#"{"later":[1.5]}"#);
+    }
+
+    #[test]
+    fn a_parent_is_found_beside_what_cannot_be_read() {
+        let text = r#"{"parent":{"type_id":"Order","instance_id":"7"},"timers":"of another form"}"#;
+        assert!(Journal::read(Some(text)).is_err());
+        assert_eq!(Journal::parent_in(Some(text)), Some(FunctionId::new("Order", "7")));
+        for none in ["", "{}", r#"{"headers":{"parent":"x"}}"#, r#"{"parent":7}"#] {
+            assert_eq!(Journal::parent_in(Some(none)), None, "{none}");
+        }
     }
 
     #[test]

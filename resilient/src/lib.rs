@@ -84,6 +84,9 @@
 //!   message or progress together with rows of your own, or not at all.
 //! - **Timers**: [`Context::sleep`], [`Context::sleep_until`] and the deadline of [`Inbox::next_within`] go on across
 //!   restarts. What waits for longer than a moment is put away, and any replica begins it again.
+//! - **Children**: [`Context::invoke`] runs another resilient function and waits for it, [`Context::invoke_all`] many on all
+//!   replicas; `?` ends the run of a parent that waits, and the end of the child begins the next one. From outside,
+//!   [`Runtime::schedule_many`] stores thousands in a few statements.
 //! - **Recurring**: `every = "1h"` or `cron = "30 2 * * *"` in [`#[resilient_fn]`](macro@resilient_fn#recurring-functions)
 //!   has a function run by itself, once at each [`Tick`] over all replicas.
 //! - **Outcomes**: a value, an error, [`Postpone`]; `?` carries each of them out. A panic is a [`Failure`].
@@ -122,6 +125,8 @@
 //! | while it is postponed or sleeps | when it becomes due | any replica runs it then |
 //! | between two firings of a recurring function | the next firing | any replica runs it at its time, or late |
 //! | while it waits for a message | its deadline, if it has one | the message, or the deadline, has any replica run it |
+//! | while a child is begun | the child or nothing | the next run of its parent finds it, or begins it |
+//! | while it waits for a child | nothing more | the end of the child, stored together with what wakes its parent, has any replica run that |
 //! | while a message is sent | the message or nothing | the sender got no answer; sending again with the same key stores it once |
 //! | after its end was asked for | the request | the next run begins with it |
 //! | again and again in the same body | the count of lost owners | with the sixth in a row it fails as a `crash loop`, for a person |
@@ -166,8 +171,11 @@ mod id;
 pub mod metrics;
 mod panics;
 
+mod answer;
 pub mod codec;
 mod context;
+mod family;
+mod invoke_error;
 mod journal;
 mod message;
 pub mod middleware;
@@ -188,11 +196,9 @@ pub mod conformance;
 
 pub mod registry;
 
-mod answer;
 mod coded;
 mod events;
 mod inboxes;
-mod invoke_error;
 mod lease;
 mod limited;
 mod runs;
@@ -200,6 +206,7 @@ mod waiting;
 mod writer;
 
 mod calls;
+mod children;
 mod engine;
 mod firings;
 mod invocation;

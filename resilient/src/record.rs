@@ -21,7 +21,7 @@ pub struct StoredFunction {
     pub owner: Option<ReplicaId>,
     /// How many runs were begun; a graceful hand-over takes its run back.
     pub attempts: u32,
-    /// Whether somebody has asked for its end while it was executing.
+    /// Whether somebody has asked for its end; an edit that decides anew takes that back.
     pub cancel_requested: bool,
     /// How many owners were lost one after the other since the last progress (a save, an outcome or an edit).
     pub crashes: u32,

@@ -94,8 +94,8 @@ setters! {
     /// A caller that waits long looks less often, down to every 20th of this frequency. Nothing is asked while nobody
     /// waits.
     wait_poll: Duration,
-    /// How long a function that waits for a message, or sleeps, stays in memory before its run ends as suspended.
-    /// Default 1 s.
+    /// How long a function that waits for a message or a child, or sleeps, stays in memory before its run ends as
+    /// suspended. Default 1 s.
     ///
     /// A message that comes in this time goes on with the run that waits, within a [`wait_poll`](Self::wait_poll) when
     /// another process has sent it; one that comes later begins another run from its top, within a [`poll`](Self::poll).
@@ -132,6 +132,9 @@ setters! {
     /// What a [codec](crate::codec) makes of it is at most 15 MiB as well, as text, which is a third longer than its bytes.
     max_payload: usize,
     /// The most writes in one transaction. Default 500.
+    ///
+    /// The end of a child and what tells its parent stay together, and so do some thousands of instances that are stored
+    /// in one call.
     max_batch: usize,
     /// How many batches of writes are on their way to the store at once. Default 2.
     batches_in_flight: usize,

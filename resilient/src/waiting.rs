@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::answer::Answer;
@@ -27,8 +27,33 @@ impl Until {
     }
 }
 
-/// What a waiter gets: `None` when the instance is gone.
-pub(crate) type Found = Option<Answer>;
+/// What a waiter gets: an instance that it waits for, and `None` when that is gone.
+pub(crate) type Found = (FunctionId, Option<Answer>);
+/// Where it gets it.
+pub(crate) type Finds = mpsc::UnboundedSender<Found>;
+
+/// When an instance is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    first: Duration,
+    interval: Duration,
+}
+
+impl Pace {
+    /// At once, and then about so often.
+    pub(crate) fn every(interval: Duration) -> Self {
+        Self { first: Duration::ZERO, interval }
+    }
+
+    /// Rarely: whoever waits was just told how it stands, and a hint comes when it changes.
+    pub(crate) fn rarely(interval: Duration) -> Self {
+        let interval = interval.saturating_mul(SLOWEST_WAIT);
+        Self { first: interval, interval }
+    }
+}
+
+/// The most ids in one query.
+pub(crate) const PAGE: usize = 500;
 
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -46,33 +71,27 @@ struct Group {
 #[derive(Debug)]
 struct Waiter {
     until: Until,
-    found: oneshot::Sender<Found>,
+    found: Finds,
     /// Whether it was there when the instance was last asked for. The answer may be older than one that was not: it tells
     /// nothing to a caller who has stored something since.
     is_asked: bool,
 }
 
 impl Waiting {
-    /// The most ids in one query.
-    const PAGE: usize = 500;
-
     fn lock(&self) -> MutexGuard<'_, HashMap<FunctionId, Group>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a waiter; the first look at its instance is at once.
-    pub(crate) fn add(&self, id: FunctionId, until: Until, interval: Duration) -> oneshot::Receiver<Found> {
-        let (found, receiver) = oneshot::channel();
-        let now = Instant::now();
+    /// Registers a waiter for an instance.
+    pub(crate) fn add(&self, id: FunctionId, until: Until, pace: Pace, found: Finds) {
+        let (look_at, interval) = (Instant::now() + pace.first, pace.interval);
         let mut waiters = self.lock();
-        let group =
-            waiters.entry(id).or_insert_with(|| Group { look_at: now, interval, waiters: Vec::new() });
-        group.look_at = now;
-        group.interval = interval;
+        let group = waiters.entry(id).or_insert_with(|| Group { look_at, interval, waiters: Vec::new() });
+        group.look_at = group.look_at.min(look_at);
+        group.interval = group.interval.min(interval);
         group.waiters.push(Waiter { until, found, is_asked: false });
         drop(waiters);
         self.changed.notify_one();
-        receiver
     }
 
     /// A run of this instance ended here: whoever waits for it looks at once.
@@ -102,7 +121,7 @@ impl Waiting {
 
     /// Looks at all instances whose time has come, with one query for many.
     pub(crate) async fn pass(&self, store: &dyn Store, interval: Duration) -> Result<(), StoreError> {
-        for page in self.take_due(interval).chunks(Self::PAGE) {
+        for page in self.take_due(interval).chunks(PAGE) {
             let rows = store.get(page).await?;
             for (id, row) in page.iter().zip(rows) {
                 match row.map(|row| Answer::of(&row)) {
@@ -134,13 +153,13 @@ impl Waiting {
 
     fn gone(&self, id: &FunctionId) {
         for waiter in self.take(id, |_| true) {
-            let _ = waiter.found.send(None);
+            let _ = waiter.found.send((id.clone(), None));
         }
     }
 
     fn answer(&self, id: &FunctionId, answer: &Answer) {
         for waiter in self.take(id, |until| until.satisfied_by(answer)) {
-            let _ = waiter.found.send(Some(answer.clone()));
+            let _ = waiter.found.send((id.clone(), Some(answer.clone())));
         }
     }
 

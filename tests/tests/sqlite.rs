@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use resilient::store::{Claimable, Create, Start, Write, Written};
-use resilient::{Due, FunctionId, Payload, Replica, ReplicaId, ReplicaType, Store, TokioClock};
+use resilient::store::{Claimable, Create, Ending, Expiry, Finish, Start, Write, Written};
+use resilient::{Due, Epoch, FunctionId, Payload, Replica, ReplicaId, ReplicaType, Store, TokioClock};
 use resilient_sqlx::{SqliteOptions, SqliteStore};
 use sqlx::{Connection, Executor, SqliteConnection};
 
@@ -136,4 +136,22 @@ async fn virtual_time_moves_only_when_it_is_told_to() {
     tokio::time::advance(Duration::from_hours(72)).await;
     assert_eq!(store.claim(me, &kinds, 9).await.unwrap().len(), 1);
     assert!(lifeline.beat(me).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_kept_to_the_microsecond() {
+    let store = SqliteOptions::in_memory().virtual_time(TokioClock::default()).open().await.unwrap();
+    store.initialize().await.unwrap();
+    let (id, owner) = (FunctionId::new("Order", "1"), ReplicaId::random());
+    let create = Create::new(id.clone(), Start::Running(owner), 1, Payload::new(1, "1"));
+    let ending = Ending::Succeeded(Payload::new(1, "2"));
+    let end = Finish::without_progress(id, owner, Epoch::ZERO, ending);
+    for write in [Write::Create(create), Write::Finish(end)] {
+        assert_eq!(store.write(&[write]).await.unwrap(), [Written::Done]);
+    }
+    let kept = [Expiry { type_id: "Order".into(), after: Duration::from_hours(1) }];
+    tokio::time::advance(Duration::from_hours(1)).await;
+    assert_eq!(store.expire(&kept, 9).await.unwrap(), 0);
+    tokio::time::advance(Duration::from_micros(1)).await;
+    assert_eq!(store.expire(&kept, 9).await.unwrap(), 1);
 }

@@ -236,3 +236,21 @@ async fn a_mixed_batch_costs_as_many_statements_for_many_as_for_two() {
 
     assert_eq!(costs, [5, 5], "begin, the creates, the locks, the messages, commit");
 }
+
+#[tokio::test]
+async fn ten_thousand_instances_are_stored_in_a_few_statements() {
+    let Some(server) = servers::postgres() else { return };
+    let database = server.fresh_database().await;
+    let runtime = start(&database, Duration::from_mins(10)).await;
+    double::schedule(&runtime, "the first one opens connections", 1).await.expect("it is stored");
+    let mut statistics = Statistics::of(&database).await;
+    statistics.reset().await;
+
+    let items = (0..10_000).map(|number| (number.to_string(), number));
+    assert_eq!(double::schedule_many(&runtime, items).await.expect("the store is there"), 10_000);
+
+    let statements = statistics.since_reset().await;
+    let calls: Vec<_> = statements.iter().map(|(_, calls)| *calls).collect();
+    assert_eq!(calls, [2], "two statements that commit by themselves: {statements:#?}");
+    runtime.shutdown().await.expect("the store is there");
+}

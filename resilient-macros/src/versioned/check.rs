@@ -15,6 +15,7 @@ pub(crate) fn check(errors: &mut Errors, data: &Data<'_>) {
     check_data_version_range(errors, data);
     check_message_name_length(errors, data);
     check_message_name_characters(errors, data);
+    check_message_name_reserved(errors, data);
     if data.attr.is_incomplete {
         // What seems to be missing may be what could not be read.
         return;
@@ -80,6 +81,13 @@ fn check_message_name_length(errors: &mut Errors, data: &Data<'_>) {
 fn check_message_name_characters(errors: &mut Errors, data: &Data<'_>) {
     if data.role == Role::Message {
         stored::MESSAGE.check_characters(errors, data.name_tokens(), &data.name());
+    }
+}
+
+/// The runtime refuses it, too, when it is sent.
+fn check_message_name_reserved(errors: &mut Errors, data: &Data<'_>) {
+    if data.role == Role::Message && data.name().starts_with(names::RESERVED) {
+        errors.at(data.name_tokens(), diagnostics::message_name_reserved());
     }
 }
 

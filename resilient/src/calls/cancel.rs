@@ -7,6 +7,7 @@ use crate::answer::{failure_json, failure_of};
 use crate::engine::Engine;
 use crate::events;
 use crate::id::FunctionId;
+use crate::invocation;
 use crate::invoke_error::InvokeError;
 use crate::outcome::{Cancelled, Failure};
 use crate::store::{Cancel, Write, Written};
@@ -16,7 +17,12 @@ pub(crate) async fn cancel(engine: &Arc<Engine>, id: FunctionId) -> Result<(), I
     check_not_stopped(engine)?;
     id.check()?;
     let failure = failure_json(&Cancelled.failure_of_what_waits());
-    match engine.writer.write(Write::Cancel(Cancel { id: id.clone(), failure })).await? {
+    // Whose child it is stays the same as long as it is there. What waits ends here, and its parent is told; what runs
+    // does not, and a parent that is told all the same looks and waits on.
+    let row = engine.store.get(std::slice::from_ref(&id)).await?.pop().flatten();
+    let journal = row.as_ref().and_then(|row| row.journal.as_deref());
+    let cancel = Write::Cancel(Cancel { id: id.clone(), failure });
+    match invocation::tell_parent(engine, journal, cancel).await? {
         Written::Done => {
             events::cancel_asked(&id);
             // If it runs here, it need not wait for the sweep; if it waited, it is over for those who wait for it.

@@ -1,24 +1,26 @@
 //! What callers ask for: invoke, schedule, send, wait, cancel, invoke again. Untyped; the runtime puts types around it.
 
+mod bulk;
 mod cancel;
-mod instance;
 mod send;
 mod transaction;
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub(crate) use self::bulk::schedule_many;
 pub(crate) use self::cancel::cancel;
-pub(crate) use self::instance::Instance;
-use self::instance::message_count;
 pub(crate) use self::send::{message, messages, send};
 pub(crate) use self::transaction::{schedule_in, send_in};
+pub(crate) use crate::invocation::Instance;
+use crate::invocation::{owner_of, task_lost, unexpected};
 
 use crate::answer::Answer;
 use crate::clock::Due;
 use crate::engine::{Engine, Stage};
-use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::id::{Epoch, FunctionId};
 use crate::invocation::{self, Begun, Claimed};
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
@@ -29,7 +31,7 @@ use crate::runs::{Ended, Ticket};
 use crate::status::Status;
 use crate::store::{Edit, Replace, Start, StoreError, Transition, Write, Written};
 use crate::version::{DecodeError, check_decoded};
-use crate::waiting::Until;
+use crate::waiting::{Pace, Until};
 
 /// Runs an instance here, or waits for the one that exists.
 pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<Answer, InvokeError> {
@@ -49,76 +51,12 @@ pub(crate) async fn invoke(engine: &Arc<Engine>, instance: Instance) -> Result<A
         }
     };
     let ended = ticket.ended();
-    let instance = instance.noted(engine)?;
-    // A task of its own: a caller that goes away takes neither the instance nor its run with it.
-    let begun = tokio::spawn(create_and_run(Arc::clone(engine), ticket, instance)).await;
-    match begun.map_err(|_| task_lost())?? {
+    match invocation::begin(engine, ticket, instance).await? {
         None => wait_here(engine, id, ended).await,
         Some(existing) => match Answer::of(&existing) {
             Some(answer) => Ok(answer),
             None => wait(engine, id, Until::Paused).await,
         },
-    }
-}
-
-/// Answers the instance that exists already, if one does.
-async fn create_and_run(
-    engine: Arc<Engine>,
-    ticket: Ticket,
-    instance: Instance,
-) -> Result<Option<Box<StoredFunction>>, InvokeError> {
-    let registration = instance.registration;
-    let owner = owner_of(&engine, registration, &ticket).await?;
-    let create = instance.create(Start::Running(owner));
-    let asked = Instant::now();
-    match engine.writer.write(Write::Create(create.clone())).await? {
-        Written::Exists(existing) => {
-            // At this epoch it runs nowhere: this ticket is the only one. It is what a create left whose answer was
-            // lost, or a run that was stopped, which may have come further than this call knows.
-            if existing.owner == Some(owner) && existing.epoch == Epoch::ZERO {
-                let left = vec![(existing.id.clone(), existing.epoch)];
-                invocation::hand_over(&engine, owner, left).await?;
-                engine.wakes.now();
-            }
-            return Ok(Some(existing));
-        }
-        Written::Done => {}
-        other => return Err(unexpected("a create", &other)),
-    }
-    let begun = Begun { asked, answered: Instant::now(), shown: None };
-    let claimed = Claimed {
-        ticket,
-        owner,
-        registration,
-        attempt: 1,
-        message_count: message_count(&create),
-        param: create.param,
-        scrapbook: create.scrapbook,
-        journal: create.journal,
-        saves: 0,
-        begun,
-    };
-    invocation::run(&engine, claimed).await;
-    Ok(None)
-}
-
-/// Who this run will belong to.
-async fn owner_of(
-    engine: &Engine,
-    registration: Registration,
-    ticket: &Ticket,
-) -> Result<ReplicaId, InvokeError> {
-    let lease = engine.lease_of((registration.type_id, registration.version));
-    loop {
-        let owner = engine.lease.held(lease, engine.settings.store_patience).await?;
-        // It was stopped with the last lease, before it owned anything.
-        if !ticket.restart() {
-            return Err(InvokeError::ShuttingDown);
-        }
-        // Looked at in this order, because whoever ends a lease does so before all that is entered is stopped.
-        if engine.lease.holder() == Some(owner) && engine.lease.covers(lease) {
-            return Ok(owner);
-        }
     }
 }
 
@@ -309,24 +247,17 @@ async fn wait_here(engine: &Arc<Engine>, id: FunctionId, mut ended: Ended) -> Re
 }
 
 async fn wait(engine: &Arc<Engine>, id: FunctionId, until: Until) -> Result<Answer, InvokeError> {
-    let found = engine.waiting.add(id.clone(), until, engine.settings.wait_poll);
+    let (finds, mut found) = mpsc::unbounded_channel();
+    engine.waiting.add(id.clone(), until, Pace::every(engine.settings.wait_poll), finds);
     let found = tokio::select! {
-        found = found => found,
+        found = found.recv() => found,
         () = engine.reached(Stage::Stopped) => return Err(InvokeError::ShuttingDown),
     };
     match found {
-        Ok(Some(answer)) => Ok(answer),
-        Ok(None) => Err(InvokeError::NotFound { id }),
-        Err(_) => Err(InvokeError::ShuttingDown),
+        Some((_, Some(answer))) => Ok(answer),
+        Some((_, None)) => Err(InvokeError::NotFound { id }),
+        None => Err(InvokeError::ShuttingDown),
     }
-}
-
-fn task_lost() -> InvokeError {
-    StoreError::transient("the task that ran the function was lost; the instance is taken over").into()
-}
-
-fn unexpected(what: &str, written: &Written) -> InvokeError {
-    StoreError::permanent(format!("the store answered {what} with {written:?}")).into()
 }
 
 /// What the instance has to say, in the types of this version of its function.
@@ -337,8 +268,8 @@ pub(crate) fn typed<F: ResilientFn>(id: &FunctionId, answer: Answer) -> Result<F
             check_version::<F>(id, version).err().unwrap_or(InvokeError::Decode { field: "result", source })
         }),
         Answer::Failed(failure) => Err(InvokeError::Failed(failure)),
-        Answer::Postponed(until) => Err(InvokeError::Postponed { until }),
-        Answer::Suspended => Err(InvokeError::Suspended),
+        Answer::Postponed(until) => Err(InvokeError::postponed(until)),
+        Answer::Suspended => Err(InvokeError::suspended()),
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{check_not_stopped, unexpected};
-use crate::codec::Field;
 use crate::engine::Engine;
-use crate::id::{FunctionId, check_text};
+use crate::id::FunctionId;
+use crate::invocation::check_messages;
 use crate::invoke_error::InvokeError;
 use crate::message::Outgoing;
 use crate::record::NewMessage;
@@ -27,16 +27,6 @@ pub(crate) fn message(outgoing: Outgoing) -> Result<NewMessage, InvokeError> {
     Ok(NewMessage { name: name.to_owned(), payload, key })
 }
 
-/// Refuses messages that cannot be stored.
-pub(super) fn check(engine: &Engine, id: &FunctionId, messages: &[NewMessage]) -> Result<(), InvokeError> {
-    for NewMessage { name, payload, key } in messages {
-        check_text("name of the message", name)?;
-        check_text("key of the message", key)?;
-        engine.check_payload(id, Field::Message { name, key }, payload)?;
-    }
-    Ok(())
-}
-
 /// Stores messages for an instance, and wakes it.
 pub(crate) async fn send(
     engine: &Arc<Engine>,
@@ -45,7 +35,7 @@ pub(crate) async fn send(
 ) -> Result<(), InvokeError> {
     check_not_stopped(engine)?;
     id.check()?;
-    check(engine, &id, &messages)?;
+    check_messages(engine, &id, &messages)?;
     if messages.is_empty() {
         return Ok(());
     }

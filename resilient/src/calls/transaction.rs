@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Instance, check_not_stopped, send, unexpected};
+use super::{Instance, check_not_stopped, unexpected};
 use crate::clock::Due;
 use crate::engine::Engine;
 use crate::id::FunctionId;
+use crate::invocation::check_messages;
 use crate::invoke_error::InvokeError;
 use crate::record::NewMessage;
 use crate::store::{Append, Start, Write, Written};
@@ -42,7 +43,7 @@ pub(crate) async fn send_in(
     check_not_stopped(engine)?;
     id.check()?;
     let messages = vec![message];
-    send::check(engine, &id, &messages)?;
+    check_messages(engine, &id, &messages)?;
     match write(engine, transaction, Write::Append(Append { id: id.clone(), messages })).await? {
         Written::Done => {
             let FunctionId { type_id, instance_id } = &id;

@@ -105,7 +105,7 @@ impl Inbox {
         match self.listen(&mut going_on, None).await? {
             Some(message) => Ok(message),
             // Without a deadline a wait ends with a message or with the run.
-            None => Err(self.waits.suspend()),
+            None => Err(self.waits.suspend().into()),
         }
     }
 
@@ -176,7 +176,7 @@ impl Inbox {
         if going_on.waits_for_newer_code() {
             // What has come in time only newer code reads: it decides, and until then nothing is due.
             going_on.change(|wait| wait.deadline = None);
-            return Err(self.waits.suspend());
+            return Err(self.waits.suspend().into());
         }
         self.waits.expire(name).await?;
         going_on.end();
@@ -212,7 +212,7 @@ impl Inbox {
                 None => std::future::pending().await,
             }
         });
-        let mut impatient = pin!(self.impatient(deadline.is_some(), patience));
+        let mut impatient = pin!(self.waits.impatient(deadline.is_some(), patience, &self.shutdown));
         loop {
             tokio::select! {
                 biased;
@@ -224,27 +224,32 @@ impl Inbox {
                 () = &mut over => return Ok(None),
                 () = &mut impatient => {
                     let last = going_on.look();
-                    return if last.is_some() { Ok(last) } else { Err(self.waits.suspend()) };
+                    return if last.is_some() { Ok(last) } else { Err(self.waits.suspend().into()) };
                 }
                 error = &mut kept => return Err(error),
             }
         }
     }
-
-    /// Waits until it makes no sense to stay in memory any longer, and all waits beside this one are known.
-    async fn impatient(&self, is_timed: bool, patience: Option<Instant>) {
-        tokio::select! {
-            biased;
-            () = told(&self.shutdown) => {}
-            () = until(patience), if patience.is_some() => {}
-            // In a unit test no message arrives any more, but a timer can end.
-            () = self.waits.no_timer(), if patience.is_none() && !is_timed => {}
-        }
-        self.waits.settle().await;
-    }
 }
 
 impl Waits {
+    /// Waits until it makes no sense to stay in memory any longer, and all waits beside this one are known.
+    pub(super) async fn impatient(
+        &self,
+        is_timed: bool,
+        patience: Option<Instant>,
+        shutdown: &watch::Receiver<bool>,
+    ) {
+        tokio::select! {
+            biased;
+            () = told(shutdown) => {}
+            () = until(patience), if patience.is_some() => {}
+            // In a unit test no message arrives any more, but a timer can end.
+            () = self.no_timer(), if patience.is_none() && !is_timed => {}
+        }
+        self.settle().await;
+    }
+
     /// Reads the log, unless that was done already.
     async fn read_first(&self) -> Result<(), WaitError> {
         if self.log.is_read() {

@@ -1,11 +1,14 @@
 //! The messages of an instance, as far as this run has read them.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::clock::{Clock, SystemClock};
+use crate::family;
+use crate::id::FunctionId;
 use crate::message::{Messages, Outgoing};
 use crate::payload::Payload;
 use crate::record::StoredMessage;
@@ -31,6 +34,10 @@ struct State {
     entries: Vec<Entry>,
     /// How many entries at the beginning are all handed out.
     done: usize,
+    /// Where a log begins that does without what was there before.
+    start: i64,
+    /// The children whose end was told.
+    ended: HashSet<FunctionId>,
 }
 
 #[derive(Clone)]
@@ -41,7 +48,7 @@ struct Entry {
 
 impl State {
     fn last_position(&self) -> i64 {
-        self.entries.last().map_or(0, |entry| entry.message.position)
+        self.entries.last().map_or(self.start, |entry| entry.message.position)
     }
 }
 
@@ -92,6 +99,8 @@ impl Log {
         let mut state = self.lock();
         for message in messages {
             if message.position > state.last_position() {
+                let ended = family::told(&message);
+                state.ended.extend(ended);
                 state.entries.push(Entry { message, is_taken: false });
             }
         }
@@ -122,6 +131,17 @@ impl Log {
         look
     }
 
+    /// A log of what comes after a position; what was there before is not read.
+    pub(crate) fn after(position: i64) -> Self {
+        let state = State { start: position, ..State::default() };
+        Self { state: Mutex::new(state), read: watch::Sender::new(Some(position)) }
+    }
+
+    /// Whether the end of this child was told.
+    pub(super) fn tells_of(&self, child: &FunctionId) -> bool {
+        self.lock().ended.contains(child)
+    }
+
     /// Whether there is a message of this name at this position.
     pub(super) fn has(&self, position: i64, name: &str) -> bool {
         let is_it = |Entry { message, .. }: &Entry| message.position == position && message.name == name;
@@ -149,7 +169,7 @@ impl Log {
     pub(super) fn anew(&self) -> Self {
         let entries = self.lock().entries.clone();
         let log = Self {
-            state: Mutex::new(State { entries, done: 0 }),
+            state: Mutex::new(State { entries, ..State::default() }),
             read: watch::Sender::new(*self.read.borrow()),
         };
         log.begin();

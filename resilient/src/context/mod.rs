@@ -1,5 +1,6 @@
 //! What a run may know about itself, and what it can ask for.
 
+mod children;
 mod guards;
 mod inbox;
 mod log;
@@ -10,17 +11,22 @@ mod wait;
 mod wait_error;
 mod waits;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(crate) use self::children::{Child, Ends, Family, Link, Stand};
+use self::children::{GivenChildren, child_id};
 pub use self::inbox::Inbox;
 pub(crate) use self::log::Log;
 pub(crate) use self::notes::Notes;
 pub(crate) use self::post::{Post, StoreTime};
 pub use self::wait_error::WaitError;
 pub(crate) use self::waits::{Suspension, Waits};
-use crate::id::{FunctionId, InstanceId, TypeId};
+use crate::answer::Answer;
+use crate::id::{FunctionId, IdError, InstanceId, TypeId};
+use crate::invoke_error::InvokeError;
 use crate::message::Outgoing;
 use crate::scrapbook::FailingSaver;
 
@@ -45,6 +51,9 @@ pub struct Context {
     waits: Arc<Waits>,
     /// Which try of the body it was given to.
     number: u64,
+    /// The children of the instance; `None` in a unit test, which gives their results.
+    family: Option<Arc<dyn Family>>,
+    given: GivenChildren,
 }
 
 impl Context {
@@ -52,19 +61,59 @@ impl Context {
     #[doc(hidden)]
     pub fn new(id: FunctionId, attempt: u32, shutdown: watch::Receiver<bool>) -> Self {
         let notes = Arc::<Notes>::default();
-        let waits = Waits::new(Arc::clone(&notes), Log::read_through(), None, watch::channel(false).1);
-        Self { id, attempt, resumed: false, shutdown, notes, waits: Arc::new(waits), number: 0 }
+        let cancel = watch::channel(false).1;
+        let waits = Arc::new(Waits::new(Arc::clone(&notes), (Log::read_through(), 0), None, cancel));
+        let (resumed, number, given) = Default::default();
+        Self { id, attempt, resumed, shutdown, notes, waits, number, family: None, given }
     }
 
-    /// For the runtime: the journal of the run, where its messages come from, and how it learns that it is to be cancelled.
-    pub(crate) fn attached(
+    /// For the runtime: the journal of the run, what it asks while it waits when it was begun with so many messages, and
+    /// how it learns that it is to be cancelled.
+    pub(crate) fn attached<P>(
         self,
         notes: Arc<Notes>,
-        post: Arc<dyn Post>,
+        post: Arc<P>,
+        message_count: i64,
         cancel: watch::Receiver<bool>,
-    ) -> Self {
-        let waits = Waits::new(Arc::clone(&notes), Log::default(), Some(post), cancel);
-        Self { notes, waits: Arc::new(waits), ..self }
+    ) -> Self
+    where
+        P: Post + Family + 'static,
+    {
+        let log = (Log::default(), message_count);
+        let waits = Waits::new(Arc::clone(&notes), log, Some(Arc::clone(&post) as _), cancel);
+        Self { notes, waits: Arc::new(waits), family: Some(post), ..self }
+    }
+
+    fn family(&self) -> &dyn Family {
+        self.family.as_deref().unwrap_or(&self.given)
+    }
+
+    /// The id of the child of this name.
+    pub(crate) fn child_id(&self, type_id: &str, name: &str) -> Result<FunctionId, IdError> {
+        child_id(&self.id.instance_id, type_id, name)
+    }
+
+    /// Begins a child here, unless it exists, and waits for its end.
+    pub(crate) async fn child(&self, child: Child) -> Result<Answer, InvokeError> {
+        self.waits.unless_cancelled(self.waits.child(self.family(), child, &self.shutdown)).await
+    }
+
+    /// Begins children anywhere, unless they exist, and waits for the ends of all, or for a failure among them.
+    pub(crate) async fn children(
+        &self,
+        children: Vec<Child>,
+    ) -> Result<HashMap<FunctionId, Answer>, InvokeError> {
+        self.waits.unless_cancelled(self.waits.children(self.family(), children, &self.shutdown)).await
+    }
+
+    /// Begins a child anywhere that nobody waits for.
+    pub(crate) async fn leave_to_others(&self, child: Child) -> Result<(), InvokeError> {
+        self.family().schedule(child).await
+    }
+
+    /// For unit tests: how a child ends.
+    pub(crate) fn given(self, type_id: &str, name: &str, answer: Answer) -> Self {
+        Self { given: self.given.with(type_id, name, answer), ..self }
     }
 
     /// For the runtime: the context for a body that begins from its top. Those of earlier tries note no calls any more.

@@ -22,7 +22,7 @@ pub(crate) trait Post: fmt::Debug + Send + Sync {
     async fn time(&self) -> Result<StoreTime, StoreError>;
 
     /// From now on, what arrives is added to the log, until it was unwatched as often as it was watched.
-    fn watch(&self, log: &Arc<Log>);
+    fn watch(&self, log: &Arc<Log>, at_once: bool);
 
     /// The end of [`watch`](Self::watch).
     fn unwatch(&self, log: &Arc<Log>);

@@ -111,8 +111,8 @@ impl Waits {
             tokio::select! {
                 biased;
                 () = deadline.over() => {}
-                () = told(shutdown) => return Err(self.suspend()),
-                () = until(self.patience(&deadline)) => return Err(self.suspend()),
+                () = told(shutdown) => return Err(self.suspend().into()),
+                () = until(self.patience(&deadline)) => return Err(self.suspend().into()),
                 error = &mut kept => return Err(error),
             }
         }

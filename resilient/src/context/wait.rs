@@ -1,8 +1,10 @@
 //! What one wait of a run waits for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::clock::Timestamp;
+use crate::id::FunctionId;
 
 /// What names of timers are taken as.
 pub(super) const TIMER: &str = "timer";
@@ -16,6 +18,8 @@ pub(super) struct Wait {
     pub(super) deadline: Option<Timestamp>,
     /// The name of that timer.
     pub(super) timer: Option<String>,
+    /// The children whose end it waits for, and whether that will be told.
+    pub(super) children: BTreeMap<FunctionId, bool>,
     /// The last position of the log that it has looked at.
     pub(super) seen: Option<i64>,
     /// The message that only newer code reads.
@@ -42,12 +46,38 @@ impl fmt::Display for NewerCode {
     }
 }
 
+impl Wait {
+    /// Whether it has to look again although nothing is told: newer code or another parent decides.
+    pub(super) fn looks_again(&self) -> bool {
+        self.newer.is_some() || self.children.values().any(|is_told| !is_told)
+    }
+
+    /// Whether something would end it that comes from outside.
+    pub(super) fn listens(&self) -> bool {
+        !self.names.is_empty() || !self.children.is_empty()
+    }
+}
+
+/// The first few, because a run may wait for thousands.
+fn fmt_children(children: &BTreeMap<FunctionId, bool>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const MOST: usize = 3;
+    f.write_str("waits for ")?;
+    for (place, id) in children.keys().take(MOST).enumerate() {
+        write!(f, "{}`{id}`", if place > 0 { ", " } else { "" })?;
+    }
+    match children.len().saturating_sub(MOST) {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
+}
+
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((name, newer)) = &self.newer {
             return write!(f, "message `{name}` is stored {newer}");
         }
         match self.names.split_first() {
+            None if !self.children.is_empty() => fmt_children(&self.children, f)?,
             None => f.write_str("sleeps")?,
             Some((first, rest)) => {
                 write!(f, "waits for message `{first}`")?;

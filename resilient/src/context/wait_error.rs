@@ -16,7 +16,7 @@ use crate::store::StoreError;
 pub enum WaitError {
     /// It is not there yet: the run ends, and another one begins when it is.
     #[error("what is waited for is not there yet; leave the function with `?`")]
-    Suspended(#[source] Suspend),
+    Suspended(#[from] Suspend),
     /// The instance is to be [cancelled](crate::Runtime::cancel): every wait of the run ends with this from then on, also one
     /// that has just begun. What does not wait goes on as before.
     #[error("the wait has ended, because the instance is to be cancelled")]

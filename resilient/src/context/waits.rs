@@ -25,11 +25,13 @@ use crate::version::DecodeError;
 pub(crate) struct Waits {
     pub(super) notes: Arc<Notes>,
     pub(super) log: Arc<Log>,
+    /// What has arrived since the run was begun: it tells which children have ended.
+    pub(super) told: Arc<Log>,
     /// Where messages come from; `None` in a unit test, where none arrives.
     pub(super) post: Option<Arc<dyn Post>>,
     time: OnceCell<StoreTime>,
     /// Held while a wait is prepared: no wait suspends the run before those beside it are known.
-    preparing: tokio::sync::Mutex<()>,
+    preparing: tokio::sync::RwLock<()>,
     state: Mutex<State>,
     /// Told when a wait changes or ends.
     changed: watch::Sender<()>,
@@ -46,8 +48,8 @@ struct State {
     suspended: BTreeMap<u64, String>,
     /// The earliest of their deadlines.
     due: Option<Timestamp>,
-    /// Whether one of them has met a message that only newer code reads.
-    has_newer: bool,
+    /// Whether one of them has to look again although nothing arrives.
+    looks_again: bool,
     /// The least that one of them has seen of the log.
     seen: Option<i64>,
     /// The least that a wait has seen that was given up.
@@ -69,8 +71,9 @@ pub(crate) struct Suspension {
     pub(crate) reason: String,
 }
 
-/// Newer code reads what this code does not: it has to get a chance to.
-const FOR_NEWER_CODE: Duration = Duration::from_secs(10);
+/// How long a wait rests that has to look again: newer code reads what this code does not and has to get a chance to, and
+/// nobody tells of the end of somebody else's child.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A reason may quote the message as a whole.
 const MOST_OF_A_REASON: usize = 1024;
@@ -80,16 +83,17 @@ const MOST_DEAD_LETTERS: usize = 100;
 impl Waits {
     pub(super) fn new(
         notes: Arc<Notes>,
-        log: Log,
+        (log, message_count): (Log, i64),
         post: Option<Arc<dyn Post>>,
         cancel: watch::Receiver<bool>,
     ) -> Self {
         Self {
             notes,
             log: Arc::new(log),
+            told: Arc::new(Log::after(message_count)),
             post,
             time: OnceCell::new(),
-            preparing: tokio::sync::Mutex::default(),
+            preparing: tokio::sync::RwLock::default(),
             state: Mutex::default(),
             changed: watch::Sender::default(),
             cancel,
@@ -152,9 +156,9 @@ impl Waits {
         GoingOn { waits: self, id, is_over: false, watch: None }
     }
 
-    /// Whether a wait goes on that a message would end.
+    /// Whether a wait goes on that a message or a child would end.
     pub(super) fn listens(&self) -> bool {
-        self.lock().going_on.values().any(|wait| !wait.names.is_empty())
+        self.lock().going_on.values().any(Wait::listens)
     }
 
     /// Waits until no wait goes on that ends by itself.
@@ -171,9 +175,14 @@ impl Waits {
         }
     }
 
-    /// Held while a wait is prepared.
-    pub(super) async fn prepare(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.preparing.lock().await
+    /// Held while a wait is prepared, alone.
+    pub(super) async fn prepare(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.preparing.write().await
+    }
+
+    /// Held while a wait is prepared that others can be prepared beside.
+    pub(super) async fn prepare_beside(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
+        self.preparing.read().await
     }
 
     /// Waits until all waits are known that begin together with this one, as in `try_join!` and `select!`.
@@ -183,15 +192,20 @@ impl Waits {
     }
 
     /// Ends the run: what goes on at this moment is what the instance waits for from now on.
-    pub(super) fn suspend(&self) -> WaitError {
+    pub(super) fn suspend(&self) -> Suspend {
         let state = &mut *self.lock();
-        for (id, wait) in &state.going_on {
+        // In this order: what is told later than this makes the suspension come to nothing.
+        let told = self.told.position();
+        for (id, wait) in &mut state.going_on {
+            if !wait.children.is_empty() && !wait.children.keys().any(|child| self.told.tells_of(child)) {
+                wait.seen = Some(told);
+            }
             state.suspended.insert(*id, wait.to_string());
             state.due = earliest(state.due, wait.deadline);
             state.seen = earliest(state.seen, wait.seen);
-            state.has_newer |= wait.newer.is_some();
+            state.looks_again |= wait.looks_again();
         }
-        WaitError::Suspended(Suspend)
+        Suspend
     }
 
     /// The message at this position cannot be read by any version of this code.
@@ -225,9 +239,16 @@ impl Waits {
         });
     }
 
+    /// Has what arrives added to a log, unless waits do not stay in memory anyway.
+    fn watched<'a>(&'a self, log: &'a Arc<Log>, at_once: bool) -> Option<Watch<'a>> {
+        let post = self.post.as_deref().filter(|post| !post.stay_in_memory().is_zero())?;
+        post.watch(log, at_once);
+        Some(Watch { post, log })
+    }
+
     /// The same messages and timers for another context, in a unit test.
     pub(super) fn anew(&self, notes: Arc<Notes>) -> Self {
-        Self { time: self.time.clone(), ..Self::new(notes, self.log.anew(), None, self.cancel.clone()) }
+        Self { time: self.time.clone(), ..Self::new(notes, (self.log.anew(), 0), None, self.cancel.clone()) }
     }
 
     /// For a unit test: from now on the instance is to be cancelled.
@@ -239,7 +260,7 @@ impl Waits {
     pub(crate) fn suspension(&self, message_count: i64) -> Suspension {
         let state = self.lock();
         let now = self.time.get().map(StoreTime::at_least);
-        let look_again = now.filter(|_| state.has_newer).map(|now| now.saturating_add(FOR_NEWER_CODE));
+        let look_again = now.filter(|_| state.looks_again).map(|now| now.saturating_add(LOOK_AGAIN));
         let due = earliest(state.due, look_again);
         let rest = due.zip(now).map(|(due, now)| due.saturating_since(now));
         let message_count = match state.seen.or(state.given_up) {
@@ -250,8 +271,8 @@ impl Waits {
         };
         Suspension {
             message_count,
-            due: due.map(Due::At).or(state.has_newer.then_some(Due::After(FOR_NEWER_CODE))),
-            rest: rest.or(state.has_newer.then_some(FOR_NEWER_CODE)),
+            due: due.map(Due::At).or(state.looks_again.then_some(Due::After(LOOK_AGAIN))),
+            rest: rest.or(state.looks_again.then_some(LOOK_AGAIN)),
             reason: reason(&state.suspended),
         }
     }
@@ -315,13 +336,15 @@ impl GoingOn<'_> {
         self.waits.lock().going_on.get(&self.id).is_some_and(|wait| wait.newer.is_some())
     }
 
-    /// From now on, what arrives is added to the log, unless waits do not stay in memory anyway.
+    /// From now on, what arrives is added to the log. One that was read before is looked at at once.
     pub(super) fn watch(&mut self) {
-        let (post, log) = (self.waits.post.as_deref(), &self.waits.log);
-        self.watch = post.filter(|post| !post.stay_in_memory().is_zero()).map(|post| {
-            post.watch(log);
-            Watch { post, log }
-        });
+        let waits = self.waits;
+        self.watch = waits.watched(&waits.log, waits.log.is_read());
+    }
+
+    /// From now on, the ends of children are told.
+    pub(super) fn watch_children(&mut self) {
+        self.watch = self.waits.watched(&self.waits.told, false);
     }
 
     /// Hands out what it waits for, when it is among what it has not looked at yet.

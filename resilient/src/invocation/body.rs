@@ -51,7 +51,7 @@ impl Body {
         let post = Arc::new(RunPost::new(engine, claimed));
         let context = Context::new(id, claimed.attempt, engine.shutting_down.subscribe())
             .after_other_runs(epoch > Epoch::ZERO.next())
-            .attached(Arc::clone(&notes), post, claimed.ticket.cancelled());
+            .attached(Arc::clone(&notes), post, claimed.message_count, claimed.ticket.cancelled());
         Ok(Self {
             registration: claimed.registration,
             param: claimed.param.clone(),

@@ -8,7 +8,9 @@ use crate::backoff::Backoff;
 use crate::clock::Due;
 use crate::engine::Engine;
 use crate::events;
+use crate::family;
 use crate::id::{Epoch, FunctionId, ReplicaId};
+use crate::journal::Journal;
 use crate::metrics::Run;
 use crate::store::{Ending, Finish, StoreError, Write, Written};
 
@@ -16,7 +18,7 @@ use crate::store::{Ending, Finish, StoreError, Write, Written};
 pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, run: &mut Run) {
     let Outcome { mut ending, scrapbook, journal, mut reason, rest, answer, apart } = outcome;
     let mut answer = Some(answer);
-    let Claimed { ticket, owner, .. } = claimed;
+    let Claimed { ticket, owner, journal: begun_with, .. } = claimed;
     let (id, epoch) = (ticket.id().clone(), ticket.epoch());
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     loop {
@@ -29,10 +31,12 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
             reason: reason.clone(),
             ending: ending.clone(),
         };
+        let is_over = matches!(ending, Ending::Succeeded(_) | Ending::Failed(_));
+        let parent = begun_with.as_deref().filter(|_| is_over);
         let written = tokio::select! {
             biased;
             () = ticket.stopped() => return,
-            written = write(engine, finish, apart) => written,
+            written = write(engine, finish, parent, apart) => written,
         };
         match written {
             Ok(Written::Done) => {
@@ -58,13 +62,38 @@ pub(super) async fn finish(engine: &Engine, claimed: Claimed, outcome: Outcome, 
     }
 }
 
-async fn write(engine: &Engine, finish: Finish, apart: bool) -> Result<Written, StoreError> {
-    let finish = Write::Finish(finish);
-    if apart {
-        engine.writer.write_apart(finish, engine.settings.store_patience).await
-    } else {
-        engine.writer.write(finish).await
+/// Writes the end of an instance, and with it, in one transaction, what tells the parent that its journal notes.
+pub(crate) async fn tell_parent(
+    engine: &Engine,
+    journal: Option<&str>,
+    write: Write,
+) -> Result<Written, StoreError> {
+    let Some(parent) = Journal::parent_in(journal) else { return engine.writer.write(write).await };
+    let tell = family::ended(parent.clone(), write.id());
+    let written = engine.writer.write_and_tell(write, tell).await?;
+    if written == Written::Done {
+        engine.wake_parent(&parent);
     }
+    Ok(written)
+}
+
+async fn write(
+    engine: &Engine,
+    finish: Finish,
+    journal: Option<&str>,
+    apart: bool,
+) -> Result<Written, StoreError> {
+    let (finish, patience) = (Write::Finish(finish), engine.settings.store_patience);
+    if !apart {
+        return tell_parent(engine, journal, finish).await;
+    }
+    let parent = Journal::parent_in(journal);
+    let tell = parent.clone().and_then(|parent| family::ended(parent, finish.id()));
+    let written = engine.writer.write_apart(finish, tell, patience).await?;
+    if let Some(parent) = parent.filter(|_| written == Written::Done) {
+        engine.wake_parent(&parent);
+    }
+    Ok(written)
 }
 
 fn wake(engine: &Engine, ending: &Ending, rest: Option<Duration>) {

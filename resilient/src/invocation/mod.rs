@@ -1,7 +1,11 @@
-//! One run: from a claimed instance through middleware and body to its stored outcome.
+//! One run: from a new or a claimed instance through middleware and body to its stored outcome. A run may begin others.
 
+mod begin;
 mod body;
+mod bulk;
+mod children;
 mod finish;
+mod instance;
 mod outcome;
 mod post;
 mod saver;
@@ -9,8 +13,11 @@ mod unread;
 
 use std::sync::Arc;
 
+pub(crate) use self::begin::{begin, owner_of, task_lost, unexpected};
 use self::body::Body;
-pub(crate) use self::finish::hand_over;
+pub(crate) use self::bulk::create_all;
+pub(crate) use self::finish::{hand_over, tell_parent};
+pub(crate) use self::instance::{Instance, check_messages};
 use self::outcome::Outcome;
 pub(crate) use self::post::Begun;
 use self::unread::Undecoded;

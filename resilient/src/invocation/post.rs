@@ -39,8 +39,8 @@ impl Begun {
 /// It knows the engine weakly: a context that user code keeps longer than its run must not keep the runtime alive.
 #[derive(Debug)]
 pub(super) struct RunPost {
-    engine: Weak<Engine>,
-    id: FunctionId,
+    pub(super) engine: Weak<Engine>,
+    pub(super) id: FunctionId,
     epoch: Epoch,
     begun: Begun,
     stay_in_memory: Duration,
@@ -106,9 +106,9 @@ impl Post for RunPost {
         Ok(StoreTime::new(row.updated_at, asked, Instant::now()))
     }
 
-    fn watch(&self, log: &Arc<Log>) {
+    fn watch(&self, log: &Arc<Log>, at_once: bool) {
         if let Some(engine) = self.engine.upgrade() {
-            engine.inboxes.watch(&self.id, log, engine.settings.wait_poll);
+            engine.inboxes.watch(&self.id, log, engine.settings.wait_poll, at_once);
         }
     }
 

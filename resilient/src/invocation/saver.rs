@@ -204,7 +204,7 @@ impl RunSaver {
 
     async fn carry(&self, engine: &Engine, save: Write) -> Result<Written, StoreError> {
         if self.may_be_open() {
-            engine.writer.write_apart(save, Duration::ZERO).await
+            engine.writer.write_apart(save, None, Duration::ZERO).await
         } else {
             engine.writer.write(save).await
         }

@@ -12,7 +12,7 @@ enum Plan {
     /// In seconds, at least 1.
     Every(u64),
     #[cfg(feature = "cron")]
-    Cron(super::cron::Cron),
+    Cron(Box<super::cron::Cron>),
 }
 
 impl Timetable {
@@ -29,7 +29,7 @@ impl Timetable {
             Schedule::Every(interval) => Plan::Every(interval.as_secs()),
             #[cfg(feature = "cron")]
             Schedule::Cron { expression, timezone } => {
-                Plan::Cron(super::cron::Cron::new(expression, timezone)?)
+                Plan::Cron(Box::new(super::cron::Cron::new(expression, timezone)?))
             }
         };
         let timetable = Self(plan);

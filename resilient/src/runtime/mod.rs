@@ -185,6 +185,54 @@ impl Runtime {
         self.schedule_due::<F>(id.into(), &param, Due::After(delay)).await
     }
 
+    /// Stores many instances that any replica runs at once, in few statements; answers how many are new.
+    ///
+    /// An instance that exists already stays as it is, and of several with one id the first counts. They are stored in
+    /// the order of their ids, some thousands in one transaction.
+    ///
+    /// ```
+    /// use resilient::prelude::*;
+    ///
+    /// #[resilient_fn(type_id = "Invoice")]
+    /// async fn invoice(customer: u32) -> u32 {
+    ///     customer
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::builder(InMemoryStore::new()).discover().start().await?;
+    /// let customers = 0..1_000;
+    /// let items = customers.map(|customer| (format!("2026-11/{customer}"), customer));
+    /// assert_eq!(invoice::schedule_many(&runtime, items.clone()).await?, 1_000);
+    /// // To ask again is safe.
+    /// assert_eq!(runtime.schedule_many::<invoice>(items).await?, 0);
+    /// assert_eq!(invoice::completion(&runtime, "2026-11/7").await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError::Refused`] names an instance that cannot be stored; then none of them is. [`InvokeError::Store`]:
+    /// some may be stored, and to ask again is safe.
+    ///
+    /// # Cancellation
+    ///
+    /// Once polled, all are stored even when this future is dropped.
+    pub async fn schedule_many<F: ResilientFn>(
+        &self,
+        items: impl IntoIterator<Item = (impl Into<InstanceId>, F::Param)>,
+    ) -> Result<usize, InvokeError> {
+        let instance = |(id, param): (_, F::Param)| {
+            let id: InstanceId = Into::into(id);
+            let refused =
+                |problem| InvokeError::Refused { id: function_id::<F>(&id), problem: Box::new(problem) };
+            self.instance::<F>(id.clone(), &param).map_err(refused)
+        };
+        let instances = items.into_iter().map(instance).collect::<Result<Vec<_>, _>>()?;
+        calls::schedule_many(self.engine(), instances).await
+    }
+
     async fn schedule_due<F: ResilientFn>(
         &self,
         id: InstanceId,
@@ -320,7 +368,8 @@ impl Runtime {
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
         let param = F::encode_param(param);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-        Ok(Instance { id: function_id::<F>(id), registration, param, journal: None, messages: Vec::new() })
+        let id = function_id::<F>(id);
+        Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
     }
 }
 

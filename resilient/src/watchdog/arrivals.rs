@@ -22,6 +22,11 @@ impl Watchdog for Arrivals {
     }
 
     async fn pass(&self, engine: &Arc<Engine>) -> Result<(), StoreError> {
-        engine.inboxes.pass(engine.store.as_ref(), engine.settings.wait_poll).await
+        let ended = engine.inboxes.pass(engine.store.as_ref(), engine.settings.wait_poll).await?;
+        // Whoever waits for one of these children looks at it now.
+        for child in &ended {
+            engine.waiting.hint(child);
+        }
+        Ok(())
     }
 }

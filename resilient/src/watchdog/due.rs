@@ -156,7 +156,7 @@ async fn quarantine(engine: Arc<Engine>, owner: ReplicaId, registration: Registr
     metrics::crash_loop(type_id);
     let ending = Ending::Failed(failure_json(&failure));
     let finish = Finish::without_progress(row.id.clone(), owner, epoch, ending);
-    match engine.writer.write(Write::Finish(finish)).await {
+    match invocation::tell_parent(&engine, row.journal.as_deref(), Write::Finish(finish)).await {
         Ok(_) => engine.waiting.hint(&row.id),
         Err(error) => engine.reporter.report("finish", error),
     }

@@ -10,6 +10,7 @@ use super::batch::Job;
 use super::unknown;
 use crate::backoff::Backoff;
 use crate::events;
+use crate::family;
 use crate::metrics;
 use crate::store::{After, Append, Create, Store, StoreError, Write, Written};
 
@@ -46,9 +47,9 @@ impl Flight {
             match left.as_slice() {
                 [] => return,
                 _ if error.is_transient() => {}
-                [job] if !job.is_joined() => return refuse(left, error),
                 // One write that the store cannot take must not take the others with it.
-                _ => return self.one_by_one(left).await,
+                jobs if is_of_many(jobs) => return self.one_by_one(left).await,
+                _ => return refuse(left, error),
             }
         }
     }
@@ -110,10 +111,15 @@ impl Flight {
     }
 
     async fn one_by_one(&self, jobs: Vec<Job>) {
-        for job in jobs.into_iter().flat_map(Job::apart) {
-            Box::pin(self.carry(vec![job])).await;
+        for jobs in jobs.into_iter().flat_map(Job::apart) {
+            Box::pin(self.carry(jobs)).await;
         }
     }
+}
+
+/// Whether the writes of several callers are among them, so that each can be tried alone.
+fn is_of_many(jobs: &[Job]) -> bool {
+    jobs.iter().map(Job::waiting).sum::<usize>() > 1
 }
 
 fn refuse(jobs: Vec<Job>, error: StoreError) {
@@ -138,7 +144,7 @@ fn tell(write: &Write, written: &Written) {
             Write::Append(Append { id, messages }) | Write::Create(Create { id, messages, .. }),
             Written::Done,
         ) => {
-            metrics::sent(&id.type_id, messages.len());
+            metrics::sent(&id.type_id, messages.iter().filter(|message| !family::is_ended(message)).count());
         }
         _ => {}
     }

@@ -4,6 +4,7 @@
 //! write costs no extra latency. Each batch runs in a task of its own: a caller that goes away drops nothing half-way.
 
 mod batch;
+mod bulk;
 mod flight;
 mod unknown;
 
@@ -20,13 +21,14 @@ use self::batch::{Batch, Job, Request};
 use self::flight::Flight;
 use crate::id::FunctionId;
 use crate::settings::Settings;
-use crate::store::{Store, StoreError, Write, Written};
+use crate::store::{Append, Create, Store, StoreError, Write, Written};
 
 /// The entrance for writes; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
-    store: Arc<dyn Store>,
     requests: mpsc::UnboundedSender<Request>,
+    store: Arc<dyn Store>,
+    patience: Duration,
 }
 
 impl Writer {
@@ -43,23 +45,49 @@ impl Writer {
             patience: settings.store_patience,
         };
         tokio::spawn(collector.run(receiver));
-        Self { store, requests }
+        Self { requests, store, patience: settings.store_patience }
     }
 
     /// Hands a write over and waits until the store has answered it; once begun, it is carried out even when this
     /// future is dropped.
     pub(crate) async fn write(&self, write: Write) -> Result<Written, StoreError> {
+        self.write_and_tell(write, None).await
+    }
+
+    /// The same with messages for another instance, in one transaction: when the write is applied, so are they. When its
+    /// guard does not hold they may be stored all the same, or the other instance may be gone; the answer does not say.
+    pub(crate) async fn write_and_tell(
+        &self,
+        write: Write,
+        tell: Option<Append>,
+    ) -> Result<Written, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { write, answer }).map_err(|_| stopped())?;
+        self.requests.send(Request { write, tell, answer }).map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// Stores many new instances in few transactions, in the order of their ids, which all differ; the answers have that
+    /// order, too. It stops at the first transaction that cannot be stored.
+    ///
+    /// They do not stand in line with other writes: nobody writes an instance before it is there. Once begun, it is
+    /// carried out even when this future is dropped.
+    pub(crate) async fn create_all(&self, mut creates: Vec<Create>) -> Result<Vec<Written>, StoreError> {
+        creates.sort_by(|a, b| a.id.cmp(&b.id));
+        let (store, patience) = (Arc::clone(&self.store), self.patience);
+        tokio::spawn(bulk::create_all(store, patience, creates)).await.map_err(|_| stopped())?
     }
 
     /// Hands over a write that may have to wait for a transaction of the user's: alone, so that nobody else waits with it.
     /// Once begun, it is carried out even when this future is dropped.
-    pub(crate) async fn write_apart(&self, write: Write, patience: Duration) -> Result<Written, StoreError> {
+    pub(crate) async fn write_apart(
+        &self,
+        write: Write,
+        tell: Option<Append>,
+        patience: Duration,
+    ) -> Result<Written, StoreError> {
         let (answer, answered) = oneshot::channel();
         let flight = Flight::new(Arc::clone(&self.store), patience);
-        tokio::spawn(async move { flight.carry(vec![Job::new(Request { write, answer })]).await });
+        tokio::spawn(async move { flight.carry(Job::alone(Request { write, tell, answer })).await });
         answered.await.map_err(|_| stopped())?
     }
 }
@@ -135,11 +163,7 @@ impl Collector {
         let mut later = VecDeque::new();
         while batch.len() < self.max_batch {
             let Some(request) = self.queue.pop_front() else { break };
-            if self.busy.insert(request.write.id().clone()) {
-                batch.take(request);
-            } else {
-                later.extend(batch.join(request));
-            }
+            later.extend(batch.offer(request, &mut self.busy));
         }
         later.append(&mut self.queue);
         self.queue = later;

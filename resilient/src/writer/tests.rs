@@ -85,7 +85,8 @@ impl Store for Troubled {
         let _gate = self.gate.lock().await;
         self.sizes.lock().unwrap().push(batch.len());
         let is_first = self.writes.fetch_add(1, Ordering::Relaxed) == 0;
-        let is_bad = |write: &Write| matches!(write, Write::Append(append) if append.messages.iter().any(|message| message.key == "bad"));
+        let has_bad = |append: &Append| append.messages.iter().any(|message| message.key == "bad");
+        let is_bad = |write: &Write| matches!(write, Write::Append(append) if has_bad(append));
         match self.trouble {
             Trouble::Bad if batch.iter().any(is_bad) => Err(StoreError::permanent("no such message")),
             Trouble::Refused if is_first => Err(StoreError::transient("it was not applied")),
@@ -266,5 +267,119 @@ async fn a_replacement_whose_answer_was_lost_is_told_from_another_edit() {
             _ => (Written::Changed, Written::Done, vec!["other".to_owned()]),
         };
         assert_eq!((mine, theirs[0].clone(), store.keys().await), expected, "{trouble:?}");
+    }
+}
+
+/// A running instance of this name, and what ends it.
+async fn child(store: &Troubled, owner: ReplicaId, name: &str) -> Write {
+    let create = Create::new(id(name), Start::Running(owner), 1, Payload::new(1, "0"));
+    assert_eq!(store.inner.write(&[Write::Create(create)]).await.unwrap(), [Written::Done]);
+    let ending = Ending::Succeeded(Payload::new(1, "1"));
+    Write::Finish(Finish::without_progress(id(name), owner, crate::id::Epoch::ZERO, ending))
+}
+
+fn tell(keys: &[&str]) -> Option<Append> {
+    let Write::Append(append) = append("a", keys) else { return None };
+    Some(append)
+}
+
+/// Hands these ends over at once, each with a message for `a` under its name, and answers their answers.
+async fn told(writer: &Writer, ends: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+    let mut tasks = Vec::new();
+    for end in ends {
+        let (writer, key) = (writer.clone(), end.id().instance_id.to_string());
+        let tell = tell(&[&key]);
+        tasks.push(tokio::spawn(async move { writer.write_and_tell(end, tell).await }));
+    }
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_and_its_message_are_in_one_batch() {
+    for trouble in [Trouble::None, Trouble::Lost, Trouble::Refused] {
+        let (store, owner) = Troubled::running(trouble).await;
+        let mut ends = Vec::new();
+        for name in ["b", "c", "0"] {
+            ends.push(child(&store, owner, name).await);
+        }
+        let writer = store.writer(&Settings::default());
+        let answers = told(&writer, ends).await;
+        assert!(answers.iter().all(|answer| *answer.as_ref().unwrap() == Written::Done), "{trouble:?}");
+        assert_eq!(store.keys().await, ["b", "c", "0"], "{trouble:?}");
+        let first = store.sizes.lock().unwrap()[0];
+        assert_eq!(first, 4, "three ends, and one append with three messages");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_waits_for_what_is_on_its_way_to_its_parent_and_is_not_overtaken() {
+    let (store, owner) = Troubled::running(Trouble::None).await;
+    let end = child(&store, owner, "b").await;
+    let gate = store.gate.lock().await;
+    let writer = store.writer(&Settings::default());
+    let first = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.write(append("a", &["1"])).await }
+    });
+    tokio::task::yield_now().await;
+    let ends = tokio::spawn({
+        let writer = writer.clone();
+        async move { told(&writer, vec![end]).await }
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // Both instances are free as far as the store knows, but the end stands before these.
+    let late =
+        tokio::spawn(async move { all(&writer, vec![append("b", &["2"]), append("a", &["3"])]).await });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    drop(gate);
+    assert_eq!(first.await.unwrap().unwrap(), Written::Done);
+    assert_eq!(ends.await.unwrap().remove(0).unwrap(), Written::Done);
+    let late: Vec<_> = late.await.unwrap().into_iter().map(Result::unwrap).collect();
+    assert_eq!(late, [Written::Completed, Written::Done]);
+    assert_eq!(store.keys().await, ["1", "b", "3"]);
+    assert_eq!(*store.sizes.lock().unwrap(), [1, 2, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_cannot_be_stored_takes_its_message_with_it_and_no_other() {
+    let (store, owner) = Troubled::running(Trouble::Bad).await;
+    let (good, bad) = (child(&store, owner, "good").await, child(&store, owner, "bad").await);
+    let answers = told(&store.writer(&Settings::default()), vec![bad, good]).await;
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true], "{answers:?}");
+    assert_eq!(store.keys().await, ["good"]);
+    let rows = store.inner.get(&[id("bad"), id("good")]).await.unwrap();
+    let stand: Vec<_> = rows.into_iter().flatten().map(|row| row.status.is_completed()).collect();
+    assert_eq!(stand, [false, true], "what is not told has not ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_stored_when_its_parent_has_succeeded_or_is_gone() {
+    let (store, owner) = Troubled::running(Trouble::None).await;
+    let (one, two) = (child(&store, owner, "b").await, child(&store, owner, "c").await);
+    let writer = store.writer(&Settings::default());
+    let ending = Ending::Succeeded(Payload::new(1, "1"));
+    let over = Finish::without_progress(id("a"), owner, store.row().await.epoch, ending);
+    done(&writer, vec![Write::Finish(over)]).await;
+    let answers = told(&writer, vec![one, two]).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == Written::Done));
+    assert_eq!(*store.sizes.lock().unwrap(), [1, 3], "nobody asks for the messages again");
+    let gone = Append { id: id("nobody"), ..tell(&["d"]).unwrap() };
+    let end = child(&store, owner, "d").await;
+    assert_eq!(writer.write_and_tell(end, Some(gone)).await.unwrap(), Written::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_new_instances_are_stored_together_whatever_the_first_answer_is() {
+    for trouble in [Trouble::None, Trouble::Lost, Trouble::Refused] {
+        let (store, _) = Troubled::running(trouble).await;
+        let create = |name: &str| Create::new(id(name), Start::Waiting(Due::Now), 1, Payload::new(1, "0"));
+        let writer = store.writer(&Settings::default().max_batch(1));
+        let written = writer.create_all(["c", "a", "b"].map(create).into()).await.unwrap();
+        assert!(matches!(written[..], [Written::Exists(_), Written::Done, Written::Done]), "{written:?}");
+        assert_eq!(store.sizes.lock().unwrap()[0], 3, "{trouble:?}");
     }
 }

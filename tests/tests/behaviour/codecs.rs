@@ -165,7 +165,12 @@ async fn goes_through<C: Codec + Copy>(codec: C, store: &TestStore) {
         assert_encoded(&body, codec.name());
         assert!(!body.contains("secret"), "{body}");
     }
-    let panel = write::control_panel(&next, "1").await.expect("it is there");
+    is_shown_as_json(&next).await;
+}
+
+/// To tools everything is as it was given.
+async fn is_shown_as_json(next: &Runtime) {
+    let panel = write::control_panel(next, "1").await.expect("it is there");
     assert_eq!((panel.param(), panel.result().expect("it reads")), (&letter(), Some(written())));
     assert_eq!(panel.scrapbook().notes, ["secret note 0", "secret note 1"]);
     assert_eq!(panel.messages()[0].read::<Reply>().expect("it reads"), Some(reply()));
@@ -226,7 +231,7 @@ on_every_store! {
         let runtime = started(plain(store.clone(), &probe).codec(SEAL)).await;
         assert_eq!(write::invoke_with(&runtime, "1", letter(), [reply().into()]).await.expect("it succeeds"), written());
         let mut panel = write::control_panel(&runtime, "1").await.expect("it is there");
-        panel.param_mut().text = "secret edit".to_owned();
+        "secret edit".clone_into(&mut panel.param_mut().text);
         panel.scrapbook_mut().stamp = AtMostOnce::Done("secret ink".to_owned());
         panel.replace_message(1, Reply { text: "secret post".to_owned() }).expect("it is there");
         panel.save().await.expect("nobody else was there");
@@ -259,7 +264,7 @@ on_every_store! {
 }
 
 #[resilient_fn(type_id = "Calls", register = false)]
-async fn calls(_: (), context: &Context) -> resilient::Result<f64> {
+async fn calls((): (), context: &Context) -> resilient::Result<f64> {
     let ring = || async { Err::<f64, _>(io::Error::other("the line is dead")) };
     Ok(context.once("ring", ring).await?)
 }

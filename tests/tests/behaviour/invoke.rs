@@ -135,7 +135,7 @@ on_every_store! {
         let an_hour = || vec![Act::Postpone(3_600_000)];
         for runtime in [&here, &here, &there] {
             let answer = play::invoke(runtime, "1", an_hour()).await;
-            let Err(InvokeError::Postponed { until }) = answer else { panic!("it was put off: {answer:?}") };
+            let Err(InvokeError::Postponed { until, .. }) = answer else { panic!("it was put off: {answer:?}") };
             let stored = stored(&store, "Play", "1").await.due_at.expect("it waits");
             let stored = std::time::SystemTime::from(stored);
             let apart = until.duration_since(stored).or_else(|_| stored.duration_since(until)).expect("one is later");

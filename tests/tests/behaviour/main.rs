@@ -20,10 +20,13 @@
 //! - `transactions`: instances, messages and progress in the user's own transaction, stored with the user's rows.
 //! - `crash`: takeovers from the last save, leases, crash loops, at-most-once steps, heartbeats beside blocked code.
 //! - `control_panel`: every verb with edits, on stale, deleted and running instances.
+//! - `created_again`: panels of an instance that was deleted, and whose id was taken again.
 //! - `raw_panel`: data and types that this program does not know, and lists of instances.
 //! - `resolve`: what a person says of a call whose outcome is unknown.
 //! - `shutdown`: draining, handing over, nested calls, what is refused afterwards.
 //! - `settings`: the effect of each setting on leases, intervals, patience and places, self-fencing, lost claims.
+//! - `bulk`: many instances in one call.
+//! - `children`: functions that a body invokes, and that wake it when they end.
 //! - `background`: group commit, and errors that reach the handler.
 //! - `startup`: all problems at once, discovery, services, replicas that start together.
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
@@ -45,14 +48,17 @@
 
 mod background;
 mod bad_input;
+mod bulk;
 mod cancel;
 mod cancelled;
 mod cancelled_runs;
+mod children;
 mod codecs;
 mod common;
 mod control_panel;
 mod correlation;
 mod crash;
+mod created_again;
 mod data;
 mod events;
 mod failures;

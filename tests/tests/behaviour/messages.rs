@@ -168,7 +168,7 @@ async fn put(store: &impl Store, type_id: &str, name: &str, payload: Payload) {
 
 #[track_caller]
 fn assert_suspended<T: std::fmt::Debug>(answer: &Result<T, InvokeError>) {
-    assert!(matches!(answer, Err(InvokeError::Suspended)), "suspended was expected: {answer:?}");
+    assert!(matches!(answer, Err(InvokeError::Suspended { .. })), "suspended was expected: {answer:?}");
 }
 
 on_every_store! {
@@ -345,7 +345,7 @@ on_every_store! {
         runtime.send::<talk>("1", Paid { amount: 3 }).await.expect("it is stored");
         let heard = answer.await.expect("no panic").or_else(|error| match error {
             // The message may have come before the gate was seen to be open.
-            InvokeError::Suspended => Ok(vec!["3".to_owned()]),
+            InvokeError::Suspended { .. } => Ok(vec!["3".to_owned()]),
             other => Err(other),
         });
         let heard = heard.expect("it succeeds");

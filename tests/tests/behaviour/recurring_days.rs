@@ -63,9 +63,9 @@ fn store_of(time: &str) -> InMemoryStore {
 
 /// Background activities so rare that days are over soon.
 fn builder(store: impl Store, probe: &Probe) -> Builder {
-    let rare = secs(60);
+    let rare = secs(600);
     let settings =
-        Settings::default().heartbeat(rare).lease(secs(600)).poll(rare).sweep(rare).wait_poll(rare);
+        Settings::default().heartbeat(rare).lease(secs(3600)).poll(rare).sweep(rare).wait_poll(rare);
     Runtime::builder(store).dep(probe.clone()).settings(settings)
 }
 

@@ -143,7 +143,7 @@ fn journal(row: &StoredFunction) -> Journal {
 
 #[track_caller]
 fn assert_suspended<T: std::fmt::Debug>(answer: &Result<T, InvokeError>) {
-    assert!(matches!(answer, Err(InvokeError::Suspended)), "suspended was expected: {answer:?}");
+    assert!(matches!(answer, Err(InvokeError::Suspended { .. })), "suspended was expected: {answer:?}");
 }
 
 on_every_store! {

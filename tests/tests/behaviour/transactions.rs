@@ -439,7 +439,7 @@ on_every_database! {
         let runs = (0, vec![vec![Gate, Commit(1), Hang], vec![Commit(2)]]);
         book::schedule(&runtime, "b", runs).await.expect("it is stored");
         probe.begun(1).await;
-        let mut panel = book::control_panel(&runtime, "b").await.expect("it is there");
+        let panel = book::control_panel(&runtime, "b").await.expect("it is there");
         panel.postpone_for(ms(0)).await.expect("it is put off");
         probe.open();
         assert_eq!(book::completion(&runtime, "b").await.expect("it succeeds"), [2]);

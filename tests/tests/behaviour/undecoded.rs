@@ -116,6 +116,12 @@ async fn fails_in(codec: Seal, store: &TestStore, probe: &Probe, field: &'static
     assert_kept(&failed, &before);
     assert_undecoded(write::reinvoke(&runtime, "1").await, field);
     assert_eq!(raw(store).await, failed, "what is refused changes nothing");
+    is_shown_as_stored(&runtime, &failed, field).await;
+    runtime.shutdown().await.expect("it ends");
+}
+
+/// A raw panel opens it, and a typed one does not.
+async fn is_shown_as_stored(runtime: &Runtime, failed: &StoredFunction, field: &str) {
     let tool = runtime.raw_control_panel("Letter", "1").await.expect("a raw panel opens it");
     let shown = tool.stored();
     let is_shown = match field {
@@ -125,9 +131,8 @@ async fn fails_in(codec: Seal, store: &TestStore, probe: &Probe, field: &'static
     };
     assert!(is_shown, "and shows what is stored: {shown:?}");
     if field != "journal" {
-        assert_undecoded(write::control_panel(&runtime, "1").await, field);
+        assert_undecoded(write::control_panel(runtime, "1").await, field);
     }
-    runtime.shutdown().await.expect("it ends");
 }
 
 /// Who has the right key goes on where it stopped.

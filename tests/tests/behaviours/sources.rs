@@ -86,8 +86,12 @@ fn conformance() -> BTreeMap<String, Stores> {
     let mut files = Vec::new();
     collect(&here.join("../resilient/src/conformance"), &mut files);
     let suite: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let (_, cases) = suite.split_once("@cases ($open)\n").unwrap();
-    let (mut group, mut found) = (None, BTreeMap::new());
+    suite.split("@cases ($open)\n").skip(1).flat_map(listed).collect()
+}
+
+/// The cases of one list, up to its end.
+fn listed(cases: &str) -> Vec<(String, Stores)> {
+    let (mut group, mut found) = (None, Vec::new());
     let words: Vec<&str> = cases.split_whitespace().collect();
     for pair in words.windows(2) {
         match (pair, group) {
@@ -96,7 +100,7 @@ fn conformance() -> BTreeMap<String, Stores> {
             ([name, "{"], _) => group = Some(*name),
             (["{", _], _) => {}
             ([case, _], Some(group)) => {
-                found.insert(format!("conformance/{group}.rs::{case}"), Stores::from(EVERYWHERE));
+                found.push((format!("conformance/{group}.rs::{case}"), Stores::from(EVERYWHERE)));
             }
             ([word, _], None) => panic!("`{word}` is no case of the suite"),
             _ => {}

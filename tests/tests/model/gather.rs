@@ -203,7 +203,7 @@ async fn attempt(runtime: &Runtime, id: &str, wish: Wish, choice: usize) -> Opti
         1 => None,
         _ => match gather::invoke(runtime, id, wish).await {
             Ok(notes) => return Some(notes),
-            Err(InvokeError::Postponed { .. } | InvokeError::Suspended) => None,
+            Err(InvokeError::Postponed { .. } | InvokeError::Suspended { .. }) => None,
             Err(error) => Some(error),
         },
     };

@@ -110,6 +110,27 @@ fn expand_send() -> TokenStream {
     }
 }
 
+/// The items come as pairs, and the ids not before them.
+fn expand_schedule_many(types: &Types) -> TokenStream {
+    let ty = &types.param;
+    let param = quote_spanned!(types.param_alias.span()=> #ty);
+    quote! {
+        /// Stores many instances that any replica runs at once, in few statements; answers how many are new.
+        ///
+        /// # Errors
+        ///
+        /// The error names an instance that cannot be stored, or says that the store cannot be reached.
+        pub fn schedule_many(
+            runtime: &__resilient::Runtime,
+            items: impl ::core::iter::IntoIterator<
+                Item = (impl ::core::convert::Into<__resilient::InstanceId>, #param),
+            >,
+        ) -> impl ::core::future::Future<Output = ::core::result::Result<usize, __resilient::InvokeError>> {
+            runtime.schedule_many::<Self>(items)
+        }
+    }
+}
+
 /// What is stored with the rows of the user's own.
 fn expand_in_transactions(types: &Types) -> TokenStream {
     let ty = &types.param;
@@ -149,7 +170,7 @@ pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream 
     let (type_id, version, handle) = (function.type_id(), function.version(), function.handle());
     let in_transactions = expand_in_transactions(types);
     let methods = methods(types).into_iter().map(expand_method);
-    let send = expand_send();
+    let (send, schedule_many) = (expand_send(), expand_schedule_many(types));
     quote! {
         #[automatically_derived]
         impl #handle {
@@ -158,6 +179,7 @@ pub(super) fn expand_handles(function: &Function, types: &Types) -> TokenStream 
             /// The version of the function.
             pub const VERSION: u32 = #version;
             #(#methods)*
+            #schedule_many
             #send
             #in_transactions
         }

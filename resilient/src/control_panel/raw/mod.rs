@@ -12,7 +12,7 @@ use crate::answer::failure_of;
 use crate::codec::Field;
 use crate::engine::Engine;
 use crate::guard::{AtMostOnce, Guarded};
-use crate::id::{Epoch, FunctionId, ReplicaId, check_text};
+use crate::id::{Epoch, FunctionId, ReplicaId, check_message_name, check_text};
 use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
@@ -254,7 +254,7 @@ impl RawControlPanel {
     }
 
     fn check_message(&self, message: &NewMessage) -> Result<(), InvokeError> {
-        check_text("name of the message", &message.name)?;
+        check_message_name(&message.name)?;
         check_text("key of the message", &message.key)?;
         let NewMessage { name, key, payload } = message;
         self.check(Field::Message { name, key }, payload)

@@ -9,6 +9,7 @@ use crate::calls::{self, Changes};
 use crate::clock::{Due, Timestamp};
 use crate::codec::{Field, Place};
 use crate::engine::Engine;
+use crate::invocation;
 use crate::invoke_error::InvokeError;
 use crate::outcome::Failure;
 use crate::payload::Payload;
@@ -94,7 +95,8 @@ impl RawControlPanel {
     ///
     /// [`InvokeError::Changed`], [`InvokeError::NotFound`], [`InvokeError::Store`].
     pub async fn delete(self) -> Result<(), InvokeError> {
-        let written = self.engine.writer.write(Write::Delete(Delete::of(&self.row))).await?;
+        let delete = Write::Delete(Delete::of(&self.row));
+        let written = invocation::tell_parent(&self.engine, self.row.journal.as_deref(), delete).await?;
         calls::check_edited(&self.row.id, &written)?;
         self.fenced();
         Ok(())
@@ -113,8 +115,10 @@ impl RawControlPanel {
     async fn edit(&self, transition: Transition) -> Result<(), InvokeError> {
         let changes = self.changes(transition != Transition::Keep)?;
         let wakes = changes.messages.is_some();
-        let edit = changes.edit(&self.row, transition);
-        let written = self.engine.writer.write(Write::Edit(edit)).await?;
+        let ends = matches!(transition, Transition::Succeed(_) | Transition::Fail(_));
+        let journal = self.row.journal.as_deref().filter(|_| ends);
+        let edit = Write::Edit(changes.edit(&self.row, transition));
+        let written = invocation::tell_parent(&self.engine, journal, edit).await?;
         calls::check_edited(&self.row.id, &written)?;
         tracing::info!(type_id = %self.row.id.type_id, instance_id = %self.row.id.instance_id, epoch = %self.row.epoch, "edited through a control panel");
         self.fenced();

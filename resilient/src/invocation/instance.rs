@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::send;
 use crate::codec::Field;
 use crate::engine::Engine;
-use crate::id::FunctionId;
+use crate::id::{FunctionId, check_message_name, check_text};
 use crate::invoke_error::InvokeError;
 use crate::payload::Payload;
 use crate::record::NewMessage;
@@ -18,7 +17,9 @@ pub(crate) struct Instance {
     pub(crate) id: FunctionId,
     pub(crate) registration: Registration,
     pub(crate) param: Payload,
-    /// What middleware has noted.
+    /// Whose child it is.
+    pub(crate) parent: Option<FunctionId>,
+    /// What middleware has noted, and the parent.
     pub(crate) journal: Option<String>,
     /// What it finds in its inbox when it begins.
     pub(crate) messages: Vec<NewMessage>,
@@ -26,22 +27,22 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Refuses what cannot be stored.
-    pub(super) fn check(&self, engine: &Engine) -> Result<(), InvokeError> {
+    pub(crate) fn check(&self, engine: &Engine) -> Result<(), InvokeError> {
         self.id.check()?;
         engine.check_payload(&self.id, Field::Param, &self.param)?;
-        send::check(engine, &self.id, &self.messages)
+        check_messages(engine, &self.id, &self.messages)
     }
 
     /// With what middleware notes at the start. Called in the task of the caller: there, middleware finds out for whom
     /// the instance is started.
-    pub(super) fn noted(self, engine: &Engine) -> Result<Self, InvokeError> {
-        let journal = engine.noted_at_start(&self.registration, &self.id)?;
+    pub(crate) fn noted(self, engine: &Engine) -> Result<Self, InvokeError> {
+        let journal = engine.noted_at_start(&self.registration, &self.id, self.parent.as_ref())?;
         Ok(Self { journal, ..self })
     }
 
     /// The write that stores it.
-    pub(super) fn create(self, start: Start) -> Create {
-        let Self { id, registration, param, journal, messages } = self;
+    pub(crate) fn create(self, start: Start) -> Create {
+        let Self { id, registration, param, parent: _, journal, messages } = self;
         Create { journal, messages, ..Create::new(id, start, registration.version, param) }
     }
 }
@@ -50,4 +51,18 @@ impl Instance {
 pub(super) fn message_count(create: &Create) -> i64 {
     let keys: HashSet<_> = create.messages.iter().map(|message| &message.key).collect();
     i64::try_from(keys.len()).unwrap_or(i64::MAX)
+}
+
+/// Refuses messages that cannot be stored.
+pub(crate) fn check_messages(
+    engine: &Engine,
+    id: &FunctionId,
+    messages: &[NewMessage],
+) -> Result<(), InvokeError> {
+    for NewMessage { name, payload, key } in messages {
+        check_message_name(name)?;
+        check_text("key of the message", key)?;
+        engine.check_payload(id, Field::Message { name, key }, payload)?;
+    }
+    Ok(())
 }
