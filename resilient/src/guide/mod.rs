@@ -7,6 +7,7 @@
 //! | [`at_most_once`] | What about a call that must not happen twice? |
 //! | [`retries_and_timers`] | How does it try again later, or wait for a week? |
 //! | [`messages`] | How does the rest of the world answer it? |
+//! | [`children`] | How does a function start others, and wait for them? |
 //! | [`recurring_jobs`] | How do I run something every hour, or every night? |
 //! | [`transactions`] | How do my own rows and my progress change together? |
 //! | [`cancelling`] | How do I stop an instance? |
@@ -66,6 +67,9 @@ pub mod retries_and_timers {}
 
 #[doc = include_str!("messages.md")]
 pub mod messages {}
+
+#[doc = include_str!("children.md")]
+pub mod children {}
 
 #[doc = include_str!("recurring_jobs.md")]
 pub mod recurring_jobs {}
