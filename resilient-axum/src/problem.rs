@@ -96,6 +96,7 @@ impl From<InvokeError> for Problem {
             }
             InvokeError::Suspended { .. } => Self::new(StatusCode::ACCEPTED, "suspended", text),
             InvokeError::Id(_)
+            | InvokeError::Refused { .. }
             | InvokeError::Time(_)
             | InvokeError::Encode { .. }
             | InvokeError::NotJson { .. } => Self::bad_request(text),

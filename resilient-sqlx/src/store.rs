@@ -53,9 +53,10 @@ impl<'a> Plan<'a> {
         let creates = self.creates.iter().map(|create| Self { creates: vec![create], ..Self::default() });
         let saves = self.saves.iter().map(|save| Self { saves: vec![save], ..Self::default() });
         let finishes = self.finishes.iter().map(|finish| Self { finishes: vec![finish], ..Self::default() });
+        let cancels = self.cancels.iter().map(|cancel| Self { cancels: vec![cancel], ..Self::default() });
         let edits = self.edits.iter().map(|edit| Self { edits: vec![edit], ..Self::default() });
         let deletes = self.deletes.iter().map(|delete| Self { deletes: vec![delete], ..Self::default() });
-        creates.chain(saves).chain(finishes).chain(edits).chain(deletes)
+        creates.chain(saves).chain(finishes).chain(cancels).chain(edits).chain(deletes)
     }
 
     /// How many kinds of writes on existing rows there are.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{Due, Timestamp};
+use crate::codec::Field;
 use crate::context::StoreTime;
 use crate::engine::Engine;
 use crate::id::{FunctionId, TypeId};
@@ -29,7 +30,7 @@ const PAGE: u32 = 100;
 /// A run of an instance begins. When it is a firing, the one after it is stored first: whatever becomes of this run, the
 /// function goes on recurring.
 ///
-/// A store that cannot do so now holds the body not up: the watchdog tries again.
+/// A store that cannot do so now does not hold up the body: the watchdog tries again.
 pub(crate) async fn begins(engine: &Engine, id: &FunctionId, time: Option<StoreTime>) {
     let recurring = engine.registry.recurring().iter();
     let function =
@@ -141,7 +142,7 @@ impl Chain<'_> {
         let registration = &self.function.registration;
         let param = (self.function.recurring.param)(tick);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-        self.engine.check_size("parameter", &param)?;
+        self.engine.check_payload(&id, Field::Param, &param)?;
         let journal = self.engine.noted_at_start(registration, &id, None)?;
         let start = Start::Waiting(Due::At(tick.time()));
         Ok(Create { journal, ..Create::new(id, start, registration.version, param) })

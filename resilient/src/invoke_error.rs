@@ -29,7 +29,6 @@ pub enum InvokeError {
     ///
     /// A body that leaves with it is put off until then, too.
     #[error("postponed until {}", shown(*until))]
-    #[non_exhaustive]
     Postponed {
         /// When it becomes due.
         until: SystemTime,
@@ -42,7 +41,6 @@ pub enum InvokeError {
     /// A body that leaves with it is put off for 10 seconds, for nobody would wake it; one that has asked through its
     /// [`Context`](crate::Context) gets [`Waiting`](Self::Waiting).
     #[error("suspended until what it waits for arrives or its time has come")]
-    #[non_exhaustive]
     Suspended {
         /// What becomes of a body that leaves with it.
         #[source]

@@ -71,6 +71,30 @@ fn the_first_program_goes_on_after_a_kill() {
     assert_eq!(folder.run(), ["10 letters are sent"]);
 }
 
+mod transactions {
+    use resilient_sqlx::SqliteStore;
+
+    include!("../../resilient/src/guide/transactions/booking.rs");
+
+    #[tokio::test]
+    async fn the_booking_of_an_order_is_one_row() -> resilient::Result<()> {
+        let folder = super::Folder::new();
+        let file = folder.0.join("shop.db").display().to_string();
+        let store = SqliteStore::open(&file).await?;
+        let pool = SqlitePool::connect(&file).await?;
+        sqlx::raw_sql("create table orders (id text); create table bookings (amount)").execute(&pool).await?;
+        let runtime = Runtime::builder(store).dep(pool.clone()).register::<book>().start().await?;
+
+        order(&runtime, &pool, "MK-1", 7).await?;
+        book::completion(&runtime, "MK-1").await?;
+
+        let booked: Vec<i64> = sqlx::query_scalar("select amount from bookings").fetch_all(&pool).await?;
+        assert_eq!(booked, [7]);
+        runtime.shutdown().await?;
+        Ok(())
+    }
+}
+
 #[test]
 fn the_first_manifest_can_be_used() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");

@@ -7,7 +7,7 @@ use super::batch::run;
 use crate::append::{Growth, Looking, Seen, Sought};
 use crate::error::Trouble;
 use crate::record::Placed;
-use crate::statements::{Columns, Shape};
+use crate::statements::{Columns, READ, Shape};
 
 /// Instances with those of their messages that are looked for.
 pub(super) const LOOK: Shape = Shape {
@@ -22,6 +22,12 @@ pub(super) const GROW: Shape = Shape {
     template: "{rows}update {functions} as f set message_count = f.message_count + i.added, updated_at = {now}, \
          due_at = case when f.status = 2 then {now} else f.due_at end \
          from i where {same} returning type_id, instance_id",
+};
+
+/// Writes nothing new, and so takes the write lock, which cannot be waited for any more once a transaction has read.
+pub(super) const LOCK: Shape = Shape {
+    columns: READ.columns,
+    template: "{rows}update {functions} as f set epoch = f.epoch from i where {same} returning type_id, instance_id",
 };
 
 impl Looking for SqliteStore {

@@ -129,6 +129,9 @@ impl Backend for SqliteStore {
 
     async fn apply_in(&self, on: &mut SqliteConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         let _still = self.connections.stand_still();
+        if !plan.appends.is_empty() {
+            batch::run(on, &self.statements.lock, self.connections.now(), &plan.changed()).await?;
+        }
         self.apply_on(on, plan).await
     }
 

@@ -1,6 +1,6 @@
 //! The statements of SQLite.
 
-use super::append::{GROW, LOOK};
+use super::append::{GROW, LOCK, LOOK};
 use super::expire::{ENDED, EXPIRE};
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
@@ -80,6 +80,7 @@ pub(super) struct Statements {
     pub(super) common: Common<Statement>,
     dialect: Dialect,
     pub(super) take: Statement,
+    pub(super) lock: Statement,
     pub(super) look: Statement,
     pub(super) grow: Statement,
     pub(super) any_dead: Sql,
@@ -93,6 +94,7 @@ impl Statements {
         Self {
             common: Common::new(prefix, dialect.clone(), Statement::new),
             take: Statement::new(&dialect, &TAKE),
+            lock: Statement::new(&dialect, &LOCK),
             look: Statement::new(&dialect, &LOOK),
             grow: Statement::new(&dialect, &GROW),
             any_dead: dialect.sql(ANY_DEAD),
@@ -232,6 +234,7 @@ mod tests {
         let keyed = [&common.save, &common.finish, &common.edit, &common.delete, &common.read, &all.take];
         let keyed =
             keyed.into_iter().chain([&common.cancel, &common.clear, &common.messages, &all.look, &all.grow]);
+        let keyed = keyed.chain([&all.lock]);
         for (_, sql) in keyed.flat_map(|statement| &statement.sizes) {
             let plan = plan(sql).await;
             assert!(plan.contains("(type_id=? AND instance_id=?"), "{plan}");

@@ -10,19 +10,25 @@ use crate::id::FunctionId;
 use crate::invocation;
 use crate::invoke_error::InvokeError;
 use crate::outcome::{Cancelled, Failure};
-use crate::store::{Cancel, Write, Written};
+use crate::store::{Cancel, StoreError, Write, Written};
 
 /// Asks that an instance ends, wherever it stands.
 pub(crate) async fn cancel(engine: &Arc<Engine>, id: FunctionId) -> Result<(), InvokeError> {
     check_not_stopped(engine)?;
     id.check()?;
+    // A task of its own: a caller that goes away does not take the request with it.
+    let asked = tokio::spawn(ask(Arc::clone(engine), id)).await;
+    asked.map_err(|_| StoreError::transient("the task that stored the request was lost; ask again"))?
+}
+
+async fn ask(engine: Arc<Engine>, id: FunctionId) -> Result<(), InvokeError> {
     let failure = failure_json(&Cancelled.failure_of_what_waits());
     // Whose child it is stays the same as long as it is there. What waits ends here, and its parent is told; what runs
     // does not, and a parent that is told all the same looks and waits on.
     let row = engine.store.get(std::slice::from_ref(&id)).await?.pop().flatten();
     let journal = row.as_ref().and_then(|row| row.journal.as_deref());
     let cancel = Write::Cancel(Cancel { id: id.clone(), failure });
-    match invocation::tell_parent(engine, journal, cancel).await? {
+    match invocation::tell_parent(&engine, journal, cancel).await? {
         Written::Done => {
             events::cancel_asked(&id);
             // If it runs here, it need not wait for the sweep; if it waited, it is over for those who wait for it.
@@ -31,7 +37,7 @@ pub(crate) async fn cancel(engine: &Arc<Engine>, id: FunctionId) -> Result<(), I
             Ok(())
         }
         Written::NotFound => Err(InvokeError::NotFound { id }),
-        Written::Completed => how_it_ended(engine, id).await,
+        Written::Completed => how_it_ended(&engine, id).await,
         other => Err(unexpected("a cancellation", &other)),
     }
 }

@@ -40,7 +40,7 @@ use super::Place;
 /// }
 ///
 /// # use resilient::prelude::*;
-/// #[resilient_fn(type_id = "Greeting")]
+/// #[resilient_fn(type_id = "Turned greeting")]
 /// async fn greet(name: String) -> String {
 ///     format!("hello {name}")
 /// }
@@ -53,7 +53,7 @@ use super::Place;
 ///
 /// // What is stored is the name of the codec, and what it made of the text.
 /// let plain = Runtime::builder(store).take_no_work().start().await?;
-/// let stored = plain.raw_control_panel("Greeting", "first").await?;
+/// let stored = plain.raw_control_panel("Turned greeting", "first").await?;
 /// assert_eq!(stored.param().body, "resilient:rot13:Im5hYSI=");
 /// # Ok(())
 /// # }

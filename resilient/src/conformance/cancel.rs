@@ -6,7 +6,7 @@ use crate::clock::{Due, Timestamp};
 use crate::id::{Epoch, FunctionId, ReplicaId};
 use crate::record::StoredFunction;
 use crate::status::Status;
-use crate::store::{Cancel, Create, Ending, Finish, Save, Start, Transition, Write, Written};
+use crate::store::{Cancel, Create, Ending, Filter, Finish, Save, Start, Transition, Write, Written};
 
 /// What a cancel makes of what waits.
 fn fails(row: &mut StoredFunction) {
@@ -140,18 +140,25 @@ pub async fn a_cancel_leaves_look_alikes(store: &Subject) {
         others.push(store.waiting(name, Due::After(HOUR)).await);
         others.push(store.running(&format!("{name}{name}"), owner).await);
     }
-    for type_id in ["order", "Order ", "Invoice"] {
-        let id = FunctionId::new(type_id, "a");
-        let start = Start::Waiting(Due::After(HOUR));
-        assert_eq!(store.cancel(Cancel { id: id.clone(), ..cancel("a") }).await, Written::NotFound);
-        assert_eq!(store.create(Create { id: id.clone(), ..given::create("", start) }).await, Written::Done);
-        others.push(store.row(&id).await);
-    }
     assert_eq!(store.cancel(cancel("a")).await, Written::Done);
     store.expect(&row, fails).await;
     for other in &others {
         store.unchanged(other).await;
     }
+}
+
+/// The same instance of another type is another one.
+pub async fn a_cancel_leaves_other_types(store: &Subject) {
+    store.waiting("a", Due::After(HOUR)).await;
+    for type_id in ["order", "Order ", "Invoice"] {
+        let id = FunctionId::new(type_id, "a");
+        let create = given::create("", Start::Waiting(Due::After(HOUR)));
+        assert_eq!(store.cancel(Cancel { id: id.clone(), ..cancel("a") }).await, Written::NotFound);
+        assert_eq!(store.create(Create { id, ..create }).await, Written::Done);
+    }
+    assert_eq!(store.cancel(cancel("a")).await, Written::Done);
+    let filter = Filter { status: Some(Status::Failed), ..Filter::default() };
+    assert_eq!(store.ids(&filter).await, [id("a")]);
 }
 
 /// "Neither it nor a later run can be put away to wait": nothing changes and the answer is `Changed`.
@@ -207,10 +214,14 @@ pub async fn the_wish_stays_from_run_to_run(store: &Subject) {
     let mut run = marked(store, "a").await;
     let live = store.live().await;
     for ending in [Ending::Released, Ending::Lost] {
-        assert_eq!(store.save(save(&run, text(2, "progress"))).await, Written::Done);
-        assert!(store.row(&run.id).await.cancel_requested, "after a save");
-        assert_eq!(store.append(append("a", [run.epoch.to_string()])).await, Written::Done);
-        assert_eq!(store.finish(finish(&run, ending)).await, Written::Done);
+        let writes = [
+            Write::Save(save(&run, text(2, "progress"))),
+            Write::Append(append("a", [run.epoch.to_string()])),
+            Write::Finish(finish(&run, ending)),
+        ];
+        for write in writes {
+            assert_eq!(store.one(write).await, Written::Done);
+        }
         let handed_over = store.row(&run.id).await;
         assert_eq!((handed_over.status, handed_over.cancel_requested), (Status::Postponed, true));
         run = store.claim_all(live).await.pop().expect("it is due");
@@ -299,7 +310,7 @@ pub async fn a_new_function_of_an_old_id_is_not_to_end(store: &Subject) {
     assert_eq!(store.cancel(cancel("a")).await, Written::Done);
     assert_eq!(store.delete(delete(&run)).await, Written::Done);
     assert!(!store.running("a", ReplicaId::random()).await.cancel_requested);
-    let filter = crate::store::Filter { type_id: Some(TYPE.into()), ..Default::default() };
+    let filter = Filter { type_id: Some(TYPE.into()), ..Filter::default() };
     let listed = store.list(&filter).await.expect("the store is there");
     assert!(listed.iter().all(|row| !row.cancel_requested), "{listed:?}");
 }

@@ -210,13 +210,13 @@ pub async fn a_claim_and_a_cancel_do_not_miss_each_other(store: &Subject) {
     for number in 0..ROUNDS {
         let row = store.waiting(&name(number), Due::Now).await;
         let (claimer, kinds) = (store.clone(), [given::kind(given::TYPE)]);
-        let claim = async move { retry(|| claimer.claim(live, &kinds, 9)).await };
-        let (claimed, cancelled) = both(claim, end(store.clone(), name(number))).await;
-        assert_eq!(cancelled, Written::Done);
+        let claiming = async move { retry(|| claimer.claim(live, &kinds, 9)).await };
+        let (taken, ended) = both(claiming, end(store.clone(), name(number))).await;
+        assert_eq!(ended, Written::Done);
         let after = store.row(&row.id).await;
         assert!(after.cancel_requested);
-        let status = if claimed.is_empty() { Status::Failed } else { Status::Executing };
-        assert_eq!((after.status, after.epoch), (status, row.epoch.next()), "claimed: {claimed:?}");
+        let status = if taken.is_empty() { Status::Failed } else { Status::Executing };
+        assert_eq!((after.status, after.epoch), (status, row.epoch.next()), "claimed: {taken:?}");
     }
 }
 

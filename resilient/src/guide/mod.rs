@@ -7,6 +7,9 @@
 //! | [`at_most_once`] | What about a call that must not happen twice? |
 //! | [`retries_and_timers`] | How does it try again later, or wait for a week? |
 //! | [`messages`] | How does the rest of the world answer it? |
+//! | [`children`] | How does a function start others, and wait for them? |
+//! | [`recurring_jobs`] | How do I run something every hour, or every night? |
+//! | [`transactions`] | How do my own rows and my progress change together? |
 //! | [`cancelling`] | How do I stop an instance? |
 //! | [`versions`] | How do I deploy new code while old instances are under way? |
 //! | [`codecs_and_retention`] | In which form is data stored, and for how long? |
@@ -18,7 +21,8 @@
 //!
 //! Begin with [`getting_started`]: it takes a quarter of an hour, and ends with a function that was killed and went on.
 //! Each chapter has its question, the smallest example that answers it, what to know, and the mistakes that people make.
-//! All examples are run. The reference is the rest of this crate: its [front page](crate) has the promises,
+//! All examples are run. Whole programs to run and to read are in `examples/README.md` of the repository, in learning order, each
+//! with the question that it answers. The reference is the rest of this crate: its [front page](crate) has the promises,
 //! [`resilient_fn`](crate::resilient_fn) all arguments of the attribute.
 //!
 //! # Words
@@ -63,6 +67,18 @@ pub mod retries_and_timers {}
 
 #[doc = include_str!("messages.md")]
 pub mod messages {}
+
+#[doc = include_str!("children.md")]
+pub mod children {}
+
+#[doc = include_str!("recurring_jobs.md")]
+pub mod recurring_jobs {}
+
+#[doc = include_str!("transactions/begin.md")]
+// `tests/tests/guide.rs` runs it on SQLite, and this without a database.
+#[doc = concat!("```\n", include_str!("transactions/booking.rs"), include_str!("transactions/stand_in.txt"), "```")]
+#[doc = include_str!("transactions/go_on.md")]
+pub mod transactions {}
 
 #[doc = include_str!("cancelling.md")]
 pub mod cancelling {}

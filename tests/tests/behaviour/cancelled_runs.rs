@@ -67,7 +67,11 @@ pub(crate) async fn booking(
     match what {
         Do::Undo => {
             probe.note(format!("asked: {}", context.is_cancelled()));
-            context.once("refund", async || Ok::<_, String>(probe.note("refund"))).await?;
+            let refund = async || {
+                probe.note("refund");
+                Ok::<_, String>(())
+            };
+            context.once("refund", refund).await?;
             booked.undone = true;
             booked.save().await?;
             Err(Cancelled)?

@@ -6,7 +6,7 @@ use resilient::prelude::*;
 use resilient::{Builder, Filter, InMemoryStore, StartError, Store, StoredFunction, Timestamp};
 use resilient_tests::{TestStore, eventually, on_every_store};
 
-use crate::common::{PATIENCE, Probe, by_a_person, crash, json, quick, secs, stored};
+use crate::common::{PATIENCE, Probe, crash, json, quick, secs, stored};
 
 /// Says when it is due. A busy machine may miss a second.
 #[resilient_fn(type_id = "Recurs.Second", every = "1s", missed = "every", register = false)]
@@ -227,8 +227,7 @@ on_every_store! {
         let probe = Probe::default();
         let first = replica::<daily>(&store, &probe).await;
         let skipped = waiting(&store, "Recurs.Day").await;
-        let panel = daily::control_panel(&first, &skipped.id.instance_id).await.expect("it is there");
-        panel.fail(by_a_person()).await.expect("it waits");
+        daily::cancel(&first, &skipped.id.instance_id).await.expect("it waits");
         let _second = replica::<daily>(&store, &probe).await;
         let next = waiting(&store, "Recurs.Day").await;
         let tick: Tick = skipped.id.instance_id.as_str().parse().expect("its id is its tick");

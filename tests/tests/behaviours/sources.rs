@@ -10,7 +10,8 @@ pub(crate) type Stores = BTreeSet<&'static str>;
 pub(crate) const EVERYWHERE: [&str; 4] = ["memory", "SQLite", "PostgreSQL", "MariaDB"];
 
 /// Files whose plain tests open a database; those of all the others run in memory.
-const DATABASES: [(&str, &[&str]); 3] = [
+const DATABASES: [(&str, &[&str]); 4] = [
+    ("guide.rs", &["SQLite"]),
     ("sqlite.rs", &["SQLite"]),
     ("statements.rs", &["PostgreSQL"]),
     ("tables.rs", &["SQLite", "PostgreSQL", "MariaDB"]),

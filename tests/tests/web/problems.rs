@@ -77,5 +77,5 @@ fn a_client_is_told_when_to_ask_again() {
 }
 
 fn postponed(until: SystemTime) -> InvokeError {
-    InvokeError::Postponed { until }
+    InvokeError::Postponed { until, again: Postpone::until(until) }
 }

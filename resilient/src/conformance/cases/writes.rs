@@ -116,6 +116,7 @@ macro_rules! __store_conformance_of_writes {
                 a_second_cancel_of_what_waited_answers_completed
                 a_cancel_of_what_does_not_exist_answers_not_found
                 a_cancel_leaves_look_alikes
+                a_cancel_leaves_other_types
                 what_is_to_end_cannot_be_put_away_to_wait
                 what_is_to_end_is_put_away_by_its_owner_only
                 what_is_to_end_ends_as_its_run_decides

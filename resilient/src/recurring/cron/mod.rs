@@ -1,7 +1,8 @@
 //! Cron expressions, in time zones.
 //!
 //! `croner` does with daylight saving what cron has done since Vixie's: it tells jobs at a fixed time of the day, which
-//! run once a day, from those that recur during the day, which follow the clock on the wall.
+//! run once a day, from those that recur during the day, which follow the clock on the wall. What it does is in the docs of
+//! the attribute, and in the tests here: another version of it must not do otherwise.
 
 use croner::parser::{CronParser, Seconds};
 use jiff::tz::TimeZone;
