@@ -82,7 +82,8 @@ impl Context {
     ) -> Result<F::Output, InvokeError> {
         let child = child::<F>(self, name.as_ref(), &param)?;
         let id = child.id.clone();
-        calls::typed::<F>(&id, self.child(child).await?)
+        // Boxed, so that the future of a body that waits for several children side by side stays small.
+        calls::typed::<F>(&id, Box::pin(self.child(child)).await?)
     }
 
     /// Runs another resilient function many times, as children that all replicas share, and waits for their results,

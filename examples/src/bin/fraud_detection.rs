@@ -71,7 +71,7 @@ async fn check_address(payment: Payment, context: &Context) -> resilient::Result
 #[resilient_fn(type_id = "CheckHistory")]
 async fn check_history(_payment: Payment, context: &Context) -> resilient::Result<bool> {
     println!("  the papers have to be looked through");
-    context.sleep("holiday", Duration::from_secs(3600)).await?;
+    context.sleep("holiday", Duration::from_hours(24)).await?;
     Ok(true)
 }
 
