@@ -17,7 +17,7 @@ use serde::Serialize;
 /// | `Suspended` | 202 | `suspended` |
 /// | `Id`, `Time`, `Encode`, `NotJson` | 400 | `bad_input` |
 /// | `NotFound`, `NoMessage` | 404 | `not_found` |
-/// | `Executing`, `Changed`, `Completed`, `KeyTaken`, `NothingToResolve`, `OtherVersion` | 409 | `conflict` |
+/// | `Executing`, `Changed`, `Completed`, `Ended`, `KeyTaken`, `NothingToResolve`, `OtherVersion` | 409 | `conflict` |
 /// | `TooLarge` | 413 | `too_large` |
 /// | `Failed` | 500 | `failed` |
 /// | all others | 500 | `internal` |
@@ -106,6 +106,7 @@ impl From<InvokeError> for Problem {
             InvokeError::Executing { .. }
             | InvokeError::Changed { .. }
             | InvokeError::Completed { .. }
+            | InvokeError::Ended { .. }
             | InvokeError::KeyTaken { .. }
             | InvokeError::NothingToResolve { .. }
             | InvokeError::OtherVersion { .. } => Self::new(StatusCode::CONFLICT, "conflict", text),

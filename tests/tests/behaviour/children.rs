@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use resilient::prelude::*;
-use resilient::{Builder, Failure, Filter, FunctionId, Journal, Store};
+use resilient::{Builder, Failure, Filter, FunctionId, Journal, PanelMessage, Store};
 use resilient_tests::faults::{Call, Fault, at_every_call};
 use resilient_tests::{Kind, TestStore, eventually, on_every_store, open};
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ use Plan::{All, Beside, Each, Handled, Left, Named, Through};
 #[resilient_fn(type_id = "Parent", register = false)]
 async fn parent(plan: Plan, context: &Context, probe: Dep<Probe>) -> resilient::Result<Vec<u32>> {
     probe.note(format!("run {}", context.attempt()));
-    let child = |number: usize, work: Work| context.invoke::<self::work>(number.to_string(), work);
+    let child = |number: usize, work: Work| context.invoke::<work>(number.to_string(), work);
     Ok(match plan {
         Each(works) => {
             let mut results = Vec::new();
@@ -144,8 +144,11 @@ async fn replica(store: impl Store, probe: &Probe, settings: Settings) -> Runtim
 }
 
 async fn completed(runtime: &Runtime, id: &str) -> Vec<u32> {
-    let ended = tokio::time::timeout(PATIENCE, parent::completion(runtime, id)).await;
-    ended.expect("it is woken").expect("it succeeds")
+    let Ok(ended) = tokio::time::timeout(PATIENCE, parent::completion(runtime, id)).await else {
+        let rows = runtime.list(&Filter::default()).await.expect("the store is there");
+        panic!("it is not woken: {rows:#?}");
+    };
+    ended.expect("it succeeds")
 }
 
 async fn suspended(store: &TestStore, id: &str) -> resilient::StoredFunction {
@@ -172,7 +175,7 @@ on_every_store! {
         assert_eq!(work::completion(&runtime, "1/0").await.expect("it has ended"), 7);
         // The panel shows the messages that told the parent.
         let panel = parent::control_panel(&runtime, "1").await.expect("it opens");
-        let names: Vec<_> = panel.messages().iter().map(|message| message.name()).collect();
+        let names: Vec<_> = panel.messages().iter().map(PanelMessage::name).collect();
         assert_eq!(names, ["resilient.child"; 2]);
     }
 

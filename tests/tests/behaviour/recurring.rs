@@ -18,7 +18,7 @@ async fn each_second(tick: Tick, probe: Dep<Probe>) -> Tick {
 
 /// Does not ask when it is due.
 #[resilient_fn(type_id = "Recurs.Day", every = "1d", register = false)]
-async fn daily(_: (), probe: Dep<Probe>) {
+async fn daily((): (), probe: Dep<Probe>) {
     probe.begin();
 }
 
@@ -313,7 +313,7 @@ on_every_store! {
     /// What fails is a person's to repair; the next tick comes.
     async fn a_firing_that_fails_does_not_end_the_chain(store: TestStore) {
         #[resilient_fn(type_id = "Recurs.Fails", every = "1s", register = false)]
-        async fn fails(_: (), probe: Dep<Probe>) -> resilient::Result<()> {
+        async fn fails((): (), probe: Dep<Probe>) -> resilient::Result<()> {
             probe.begin();
             Err(resilient::Error::msg("not today"))
         }
@@ -348,16 +348,16 @@ async fn a_recurring_function_is_a_function() {
 #[tokio::test]
 async fn a_schedule_that_cannot_be_followed_is_a_problem_of_the_start() {
     #[resilient_fn(type_id = "Recurs.Never", cron = "0 0 30 2 *", register = false)]
-    async fn never(_: ()) {}
+    async fn never((): ()) {}
     #[resilient_fn(type_id = "Recurs.Unread", cron = "0 25 * * *", register = false)]
-    async fn unread(_: ()) {}
+    async fn unread((): ()) {}
     #[resilient_fn(
         type_id = "Recurs.Nowhere",
         cron = "0 0 * * *",
         timezone = "Europe/Kopenhagen",
         register = false
     )]
-    async fn nowhere(_: ()) {}
+    async fn nowhere((): ()) {}
     let builder = Runtime::builder(InMemoryStore::new()).register::<never>().register::<unread>();
     let problems = match builder.register::<nowhere>().start().await {
         Err(StartError::Problems(problems)) => problems,

@@ -19,7 +19,7 @@ struct Paid(u32);
 
 /// Says what was paid.
 #[resilient_fn(type_id = "Payment", register = false)]
-async fn payment(_: (), context: &Context) -> resilient::Result<u32> {
+async fn payment((): (), context: &Context) -> resilient::Result<u32> {
     Ok(context.messages().next::<Paid>().await?.0)
 }
 
@@ -131,6 +131,7 @@ async fn booked(store: &TestStore, id: &str) -> Option<Payload> {
     stored(store, "Book", id).await.scrapbook
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it stands beside what may not be there")]
 fn numbers(numbers: &str) -> Option<Payload> {
     Some(json(format!(r#"{{"numbers":{numbers}}}"#)))
 }
@@ -489,7 +490,7 @@ on_every_database! {
 #[tokio::test]
 async fn memory_has_no_transactions() {
     #[resilient_fn(type_id = "SavesIn", register = false)]
-    async fn saves_in(_: (), booked: &mut Scrapbook<Booked>) -> resilient::Result<()> {
+    async fn saves_in((): (), booked: &mut Scrapbook<Booked>) -> resilient::Result<()> {
         booked.numbers.push(1);
         booked.save_in(&mut 7_u8).await?;
         Ok(())
