@@ -49,7 +49,7 @@ impl Context {
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn main() -> resilient::Result<()> {
     /// let runtime = Runtime::builder(InMemoryStore::new()).discover().start().await?;
     /// let done = order::invoke(&runtime, "MK-4321", 100).await?;
     /// assert_eq!(done, "100 charged, on its way to Elm Street 7");

@@ -76,7 +76,7 @@ pub mod recurring_jobs {}
 
 #[doc = include_str!("transactions/begin.md")]
 // `tests/tests/guide.rs` runs it on SQLite, and this without a database.
-#[doc = concat!("```\n", include_str!("transactions/booking.rs"), include_str!("transactions/stand_in.txt"), "```")]
+#[doc = concat!("```standalone_crate\n", include_str!("transactions/booking.rs"), include_str!("transactions/stand_in.txt"), "```")]
 #[doc = include_str!("transactions/go_on.md")]
 pub mod transactions {}
 

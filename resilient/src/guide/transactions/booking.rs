@@ -7,7 +7,7 @@ struct Booking {
     is_booked: bool,
 }
 
-#[resilient_fn(type_id = "guide: booking")]
+#[resilient_fn(type_id = "Booking")]
 async fn book(
     amount: i64,
     booking: &mut Scrapbook<Booking>,
