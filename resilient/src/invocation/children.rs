@@ -19,6 +19,7 @@ use crate::id::{Epoch, FunctionId};
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::record::StoredFunction;
+use crate::runs::Ended;
 use crate::store::StoreError;
 use crate::waiting::{Finds, PAGE, Pace, Until};
 
@@ -52,6 +53,19 @@ impl RunPost {
         match Answer::of(row).filter(Answer::is_final) {
             Some(answer) => Stand::Ended(answer),
             None => Stand::GoesOn(Link { is_told: self.is_parent(row), here: None }),
+        }
+    }
+
+    /// How a child stands that runs here.
+    ///
+    /// Its end may be stored while its run is still here, waiting for the answer. That end was told before this run was
+    /// claimed, perhaps, and is not told again.
+    fn stand_of_run(&self, row: Option<&StoredFunction>, ended: Ended) -> Stand {
+        let here = Some(ended);
+        match row.map(|row| self.stand(row)) {
+            Some(Stand::GoesOn(link)) => Stand::GoesOn(Link { here, ..link }),
+            Some(ended) => ended,
+            None => Stand::GoesOn(Link { is_told: false, here }),
         }
     }
 
@@ -92,8 +106,7 @@ impl Family for RunPost {
                 Err(ended) => {
                     // It runs here already, or is about to: an earlier run has begun it, or somebody else.
                     let row = read(&engine, std::slice::from_ref(&child.id)).await?.remove(&child.id);
-                    let is_told = row.is_some_and(|row| self.is_parent(&row));
-                    return Ok(Stand::GoesOn(Link { is_told, here: Some(ended) }));
+                    return Ok(self.stand_of_run(row.as_ref(), ended));
                 }
             };
             let here = Some(ticket.ended());
@@ -156,12 +169,7 @@ impl Family for RunPost {
 }
 
 /// Brings the end of a child that runs here; when the run was only one of several, whoever goes on with it is waited for.
-async fn end_here(
-    engine: Arc<Engine>,
-    id: FunctionId,
-    mut ended: tokio::sync::watch::Receiver<Option<Answer>>,
-    finds: Finds,
-) {
+async fn end_here(engine: Arc<Engine>, id: FunctionId, mut ended: Ended, finds: Finds) {
     let answer = tokio::select! {
         answer = ended.wait_for(Option::is_some) => answer.ok().and_then(|answer| answer.clone()),
         () = finds.closed() => return,
