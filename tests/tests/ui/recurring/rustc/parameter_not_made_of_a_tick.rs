@@ -1,8 +1,8 @@
 use resilient::resilient_fn;
 
 #[resilient_fn(type_id = "Report", every = "1h")]
-async fn report(customer: String) {
-    drop(customer);
+async fn report(customer: u32) {
+    let _ = customer;
 }
 
 fn main() {}
