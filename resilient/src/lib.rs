@@ -155,7 +155,7 @@
 //!
 //! - `anyhow`: a [`Postpone`] is recognised in an `anyhow::Error` also when it is its outermost error.
 //! - `conformance`: the suite that proves a [`Store`].
-//! - `cron`, on by default: functions recur at the times of a `cron` expression, in a time zone.
+//! - `cron`: functions recur at the times of a `cron` expression, in a time zone.
 //! - `messagepack`: the codec `MessagePack`, which stores data in that form; see [`codec`].
 //! - `metrics`: what the runtime does is counted and measured with the facade crate `metrics`; see [`metrics`].
 

@@ -48,7 +48,7 @@ macro_rules! __cron {
 macro_rules! __cron {
     ($expression:literal, $timezone:literal) => {
         ::core::compile_error!(
-            "`cron` needs the feature `cron` of the crate `resilient`, which is on by default; `every` does without it"
+            "`cron` needs the feature `cron` of the crate `resilient`; `every` does without it"
         )
     };
 }
