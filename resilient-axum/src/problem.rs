@@ -20,6 +20,7 @@ use serde::Serialize;
 /// | `Executing`, `Changed`, `Completed`, `Ended`, `KeyTaken`, `NothingToResolve`, `OtherVersion` | 409 | `conflict` |
 /// | `TooLarge` | 413 | `too_large` |
 /// | `Failed` | 500 | `failed` |
+/// | `Refused` | that of the instance that is refused | the same |
 /// | all others | 500 | `internal` |
 /// | `Store` and `ShuttingDown`, with `Retry-After` | 503 | `unavailable` |
 ///
@@ -96,7 +97,6 @@ impl From<InvokeError> for Problem {
             }
             InvokeError::Suspended { .. } => Self::new(StatusCode::ACCEPTED, "suspended", text),
             InvokeError::Id(_)
-            | InvokeError::Refused { .. }
             | InvokeError::Time(_)
             | InvokeError::Encode { .. }
             | InvokeError::NotJson { .. } => Self::bad_request(text),
@@ -110,6 +110,8 @@ impl From<InvokeError> for Problem {
             | InvokeError::KeyTaken { .. }
             | InvokeError::NothingToResolve { .. }
             | InvokeError::OtherVersion { .. } => Self::new(StatusCode::CONFLICT, "conflict", text),
+            // What is wrong with one of many is wrong with all of them.
+            InvokeError::Refused { problem, .. } => Self { detail: text, ..Self::from(*problem) },
             InvokeError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text),
             InvokeError::Store(_) => {
                 tracing::warn!(error = text, "a request has no result");

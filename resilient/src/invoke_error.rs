@@ -59,7 +59,7 @@ pub enum InvokeError {
         id: FunctionId,
     },
     /// One of many instances is refused, so none of them was stored.
-    #[error("`{id}` is refused, and with it all that were to be stored together: {problem}")]
+    #[error("`{id}` is refused, and with it all that were to be stored together")]
     Refused {
         /// The instance.
         id: FunctionId,

@@ -1,5 +1,7 @@
 //! Many instances that are stored in one call.
 
+use std::error::Error as _;
+
 use resilient::prelude::*;
 use resilient::{Filter, InstanceId};
 use resilient_tests::{TestStore, on_every_store};
@@ -49,11 +51,14 @@ on_every_store! {
         let probe = Probe::default();
         let tool = onlooker(&store, &probe).await;
         for (id, problem) in [
-            (String::new(), "`Double/` is refused, and with it all that were to be stored together: the instance id is empty; give at least one byte"),
-            ("a\0b".to_owned(), "`Double/a\0b` is refused, and with it all that were to be stored together: the instance id holds a NUL character at byte 1; remove it"),
+            ("", "the instance id is empty; give at least one byte"),
+            ("a\0b", "the instance id holds a NUL character at byte 1; remove it"),
         ] {
-            let bad = items(0..50).chain([(id, 1)]).chain(items(50..60));
-            assert_eq!(refusal(double::schedule_many(&tool, bad).await), problem);
+            let bad = items(0..50).chain([(id.to_owned(), 1)]).chain(items(50..60));
+            let refused = double::schedule_many(&tool, bad).await.expect_err("one is refused");
+            let text = format!("`Double/{id}` is refused, and with it all that were to be stored together");
+            assert_eq!(refused.to_string(), text);
+            assert_eq!(refused.source().expect("it says why").to_string(), problem);
         }
         let small = builder(store.another().await, &probe).settings(quick().max_payload(3)).take_no_work();
         let small = small.start().await.expect("it starts");

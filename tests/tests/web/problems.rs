@@ -51,9 +51,11 @@ fn each_error_has_its_status() {
         (InvokeError::Completed { id: id() }, 409, "conflict"),
         (InvokeError::OtherVersion { id: id(), stored: 1, asked: 2 }, 409, "conflict"),
         (InvokeError::NotJson { field: "parameter", problem: "it ends".to_owned() }, 400, "bad_input"),
-        (InvokeError::TooLarge { field: "parameter", bytes: 3, limit: 2 }, 413, "too_large"),
+        (too_large(), 413, "too_large"),
         (InvokeError::NotRegistered { type_id: "Order".to_owned(), version: 1 }, 500, "internal"),
         (InvokeError::Store(StoreError::transient("away")), 503, "unavailable"),
+        (InvokeError::Ended { id: id(), status: Status::Failed }, 409, "conflict"),
+        (InvokeError::Refused { id: id(), problem: Box::new(too_large()) }, 413, "too_large"),
         (InvokeError::ShuttingDown, 503, "unavailable"),
     ];
     for (error, status, code) in cases {
@@ -74,6 +76,10 @@ fn a_client_is_told_when_to_ask_again() {
     let own = Problem::new(StatusCode::CONFLICT, "busy", "later").retry_after(Duration::from_millis(1_200));
     assert_eq!(asked_again(own).expect("a header"), "2");
     assert_eq!(asked_again(Problem::bad_request("no")), None);
+}
+
+fn too_large() -> InvokeError {
+    InvokeError::TooLarge { field: "parameter", bytes: 3, limit: 2 }
 }
 
 fn postponed(until: SystemTime) -> InvokeError {
