@@ -209,7 +209,10 @@ impl Ticket {
 
     /// Tells all who wait how the run ended.
     pub(crate) fn end(self, answer: Answer) {
-        self.end.send_replace(Some(answer));
+        let end = self.end.clone();
+        // In this order: whoever has the answer finds that it runs here no more.
+        drop(self);
+        end.send_replace(Some(answer));
     }
 }
 
