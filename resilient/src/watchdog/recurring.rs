@@ -15,6 +15,7 @@ use crate::backoff::jittered;
 use crate::context::StoreTime;
 use crate::engine::{Engine, Stage};
 use crate::firings;
+use crate::recurring::Schedule;
 use crate::store::StoreError;
 
 /// Makes sure that the next firing of every recurring function is stored.
@@ -23,8 +24,19 @@ pub(crate) struct Recurring {
     looked: AtomicBool,
 }
 
-/// How often it looks. What it finds broken is rare.
-const INTERVAL: Duration = Duration::from_mins(1);
+/// How often it looks. What it finds broken is rare, but each tick until it looks is left out.
+const RARELY: Duration = Duration::from_mins(1);
+const OFTEN: Duration = Duration::from_secs(5);
+
+/// About as often as the function with the most ticks.
+fn interval(engine: &Engine) -> Duration {
+    let intervals = engine.registry.recurring().iter().map(|function| match function.recurring.schedule {
+        Schedule::Every(interval) => interval.clamp(OFTEN, RARELY),
+        #[cfg(feature = "cron")]
+        Schedule::Cron { .. } => RARELY,
+    });
+    intervals.min().unwrap_or(RARELY)
+}
 
 #[async_trait]
 impl Watchdog for Recurring {
@@ -36,7 +48,7 @@ impl Watchdog for Recurring {
             return;
         }
         tokio::select! {
-            () = tokio::time::sleep(jittered(INTERVAL)) => {}
+            () = tokio::time::sleep(jittered(interval(engine))) => {}
             () = engine.recurs.notified() => {}
         }
     }
