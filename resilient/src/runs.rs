@@ -209,7 +209,11 @@ impl Ticket {
 
     /// Tells all who wait how the run ended.
     pub(crate) fn end(self, answer: Answer) {
-        self.end.send_replace(Some(answer));
+        let end = self.end.clone();
+        // First it is forgotten: who has got the answer may delete the instance and begin another one under its id, which
+        // must not meet the run of this one.
+        drop(self);
+        end.send_replace(Some(answer));
     }
 }
 
