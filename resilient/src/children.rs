@@ -24,7 +24,9 @@ impl Context {
     /// beside such a wait is dropped with the run, as for [`messages`](Self::messages).
     ///
     /// A child goes on when its parent fails, is put off or is to be cancelled. One that somebody else has started under
-    /// that id is waited for, too: its parent then looks again every ten seconds. One that was deleted, also because its [`Retention`](crate::Retention) was over, is begun anew.
+    /// that id is waited for, too: its parent then looks again every ten seconds. The child of another parent is refused, for it may have been given
+    /// other work: [`InvokeError::ChildOfAnother`]. One that was deleted, also because its
+    /// [`Retention`](crate::Retention) was over, is begun anew.
     ///
     /// ```
     /// use resilient::prelude::*;

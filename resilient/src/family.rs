@@ -37,6 +37,11 @@ pub(crate) fn told(message: &StoredMessage) -> Option<FunctionId> {
     if message.name == ENDED { serde_json::from_str(&message.payload.body).ok() } else { None }
 }
 
+/// Whether the message tells of the end of a child that cannot be read here: it lacks a codec, or has another key.
+pub(crate) fn is_unread(message: &StoredMessage) -> bool {
+    message.name == ENDED && told(message).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +53,9 @@ mod tests {
         let NewMessage { name, payload, key } = ended(parent, &child).unwrap().messages.remove(0);
         let message = StoredMessage { position: 1, name, payload, key, sent_at: Timestamp::UNIX_EPOCH };
         assert_eq!(told(&message), Some(child.clone()));
+        assert!(!is_unread(&message));
+        let payload = Payload::new(1, "resilient:aes-1:AA==");
+        assert!(is_unread(&StoredMessage { payload, ..message.clone() }));
         assert_eq!(told(&StoredMessage { name: "Paid".to_owned(), ..message }), None);
         assert_eq!(ended(child.clone(), &child), None);
     }

@@ -58,6 +58,16 @@ pub enum InvokeError {
         /// The child.
         id: FunctionId,
     },
+    /// The child that a run asks for is the child of another instance, which may have given it other work.
+    ///
+    /// Parents of two function types may have one id; then their children of one type need different names.
+    #[error("`{id}` is the child of `{parent}` already; give it another name, or its parent another id")]
+    ChildOfAnother {
+        /// The child.
+        id: FunctionId,
+        /// Whose child it is.
+        parent: FunctionId,
+    },
     /// One of many instances is refused, so none of them was stored.
     #[error("`{id}` is refused, and with it all that were to be stored together")]
     Refused {

@@ -210,7 +210,8 @@ impl Ticket {
     /// Tells all who wait how the run ended.
     pub(crate) fn end(self, answer: Answer) {
         let end = self.end.clone();
-        // In this order: whoever has the answer finds that it runs here no more.
+        // First it is forgotten: who has got the answer may delete the instance and begin another one under its id, which
+        // must not meet the run of this one.
         drop(self);
         end.send_replace(Some(answer));
     }

@@ -25,10 +25,12 @@ async fn ask(engine: Arc<Engine>, id: FunctionId) -> Result<(), InvokeError> {
     let failure = failure_json(&Cancelled.failure_of_what_waits());
     // Whose child it is stays the same as long as it is there. What waits ends here, and its parent is told; what runs
     // does not, and a parent that is told all the same looks and waits on.
-    let row = engine.store.get(std::slice::from_ref(&id)).await?.pop().flatten();
-    let journal = row.as_ref().and_then(|row| row.journal.as_deref());
+    // What is made after the look is not asked for: it might be a child, and nobody would tell its parent.
+    let Some(row) = engine.store.get(std::slice::from_ref(&id)).await?.pop().flatten() else {
+        return Err(InvokeError::NotFound { id });
+    };
     let cancel = Write::Cancel(Cancel { id: id.clone(), failure });
-    match invocation::tell_parent(&engine, journal, cancel).await? {
+    match invocation::tell_parent(&engine, row.journal.as_deref(), cancel).await? {
         Written::Done => {
             events::cancel_asked(&id);
             // If it runs here, it need not wait for the sweep; if it waited, it is over for those who wait for it.

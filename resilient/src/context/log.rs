@@ -38,6 +38,8 @@ struct State {
     start: i64,
     /// The children whose end was told.
     ended: HashSet<FunctionId>,
+    /// Whether an end was told that cannot be read here: it may be that of any child.
+    unread_end: bool,
 }
 
 #[derive(Clone)]
@@ -101,6 +103,7 @@ impl Log {
             if message.position > state.last_position() {
                 let ended = family::told(&message);
                 state.ended.extend(ended);
+                state.unread_end |= family::is_unread(&message);
                 state.entries.push(Entry { message, is_taken: false });
             }
         }
@@ -137,9 +140,10 @@ impl Log {
         Self { state: Mutex::new(state), read: watch::Sender::new(Some(position)) }
     }
 
-    /// Whether the end of this child was told.
+    /// Whether the end of this child was told, or may have been.
     pub(super) fn tells_of(&self, child: &FunctionId) -> bool {
-        self.lock().ended.contains(child)
+        let state = self.lock();
+        state.unread_end || state.ended.contains(child)
     }
 
     /// Whether there is a message of this name at this position.

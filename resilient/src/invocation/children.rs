@@ -48,29 +48,30 @@ impl RunPost {
         engine.ok_or_else(|| StoreError::permanent("the runtime of this run is gone").into())
     }
 
-    /// How a stored child stands.
-    fn stand(&self, row: &StoredFunction) -> Stand {
-        match Answer::of(row).filter(Answer::is_final) {
-            Some(answer) => Stand::Ended(answer),
-            None => Stand::GoesOn(Link { is_told: self.is_parent(row), here: None }),
+    /// How a stored child stands, unless it is that of another instance, which has given it other work.
+    fn stand(&self, row: &StoredFunction) -> Result<Stand, InvokeError> {
+        let parent = Journal::parent_in(row.journal.as_deref());
+        let is_told = parent.is_some();
+        if let Some(parent) = parent.filter(|parent| *parent != self.id) {
+            return Err(InvokeError::ChildOfAnother { id: row.id.clone(), parent });
         }
+        Ok(match Answer::of(row).filter(Answer::is_final) {
+            Some(answer) => Stand::Ended(answer),
+            None => Stand::GoesOn(Link { is_told, here: None }),
+        })
     }
 
     /// How a child stands that runs here.
     ///
     /// Its end may be stored while its run is still here, waiting for the answer. That end was told before this run was
     /// claimed, perhaps, and is not told again.
-    fn stand_of_run(&self, row: Option<&StoredFunction>, ended: Ended) -> Stand {
+    fn stand_of_run(&self, row: Option<&StoredFunction>, ended: Ended) -> Result<Stand, InvokeError> {
         let here = Some(ended);
-        match row.map(|row| self.stand(row)) {
+        Ok(match row.map(|row| self.stand(row)).transpose()? {
             Some(Stand::GoesOn(link)) => Stand::GoesOn(Link { here, ..link }),
             Some(ended) => ended,
             None => Stand::GoesOn(Link { is_told: false, here }),
-        }
-    }
-
-    fn is_parent(&self, row: &StoredFunction) -> bool {
-        Journal::parent_in(row.journal.as_deref()).as_ref() == Some(&self.id)
+        })
     }
 }
 
@@ -106,13 +107,13 @@ impl Family for RunPost {
                 Err(ended) => {
                     // It runs here already, or is about to: an earlier run has begun it, or somebody else.
                     let row = read(&engine, std::slice::from_ref(&child.id)).await?.remove(&child.id);
-                    return Ok(self.stand_of_run(row.as_ref(), ended));
+                    return self.stand_of_run(row.as_ref(), ended);
                 }
             };
             let here = Some(ticket.ended());
             match begin(&engine, ticket, instance).await? {
                 None => Ok(Stand::GoesOn(Link { is_told: true, here })),
-                Some(existing) => Ok(self.stand(&existing)),
+                Some(existing) => self.stand(&existing),
             }
         };
         self.insist(begin).await
@@ -130,7 +131,7 @@ impl Family for RunPost {
         };
         let rows = self.insist(begin).await?;
         let new = || Stand::GoesOn(Link { is_told: true, here: None });
-        Ok(ids.iter().map(|id| rows.get(id).map_or_else(new, |row| self.stand(row))).collect())
+        ids.iter().map(|id| rows.get(id).map_or_else(|| Ok(new()), |row| self.stand(row))).collect()
     }
 
     async fn schedule(&self, child: Child) -> Result<(), InvokeError> {
@@ -145,10 +146,11 @@ impl Family for RunPost {
     async fn ended(&self, children: &[FunctionId]) -> Result<Vec<(FunctionId, Answer)>, InvokeError> {
         let rows = self.insist(async |engine: Arc<Engine>| Ok(read(&engine, children).await?)).await?;
         let ended = rows.into_iter().filter_map(|(id, row)| match self.stand(&row) {
-            Stand::Ended(answer) => Some((id, answer)),
-            Stand::GoesOn(_) => None,
+            Ok(Stand::Ended(answer)) => Some(Ok((id, answer))),
+            Ok(Stand::GoesOn(_)) => None,
+            Err(error) => Some(Err(error)),
         });
-        Ok(ended.collect())
+        ended.collect()
     }
 
     fn ends(&self, children: Vec<(FunctionId, Link)>) -> Ends {

@@ -9,6 +9,7 @@ use resilient_tests::{Kind, TestStore, eventually, on_every_store, open};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::codecs::SEAL;
 use crate::common::{
     PATIENCE, Probe, assert_postponed, by_a_person, crash, failure, json, ms, quick, refusal, secs, stored,
 };
@@ -124,6 +125,15 @@ async fn lost((): (), context: &Context) -> resilient::Result<()> {
     Ok(context.invoke::<unknown>("0", ()).await?)
 }
 
+/// A parent of another type, which calls its child as others do.
+#[resilient_fn(type_id = "Cousin", register = false)]
+async fn cousin(plan: Plan, context: &Context) -> resilient::Result<u32> {
+    Ok(match plan {
+        All(_) => context.invoke_all::<work>([("0", Return(2))]).await?.into_iter().sum(),
+        _ => context.invoke::<work>("0", Return(2)).await?,
+    })
+}
+
 /// Waits in memory while a test looks on.
 fn staying() -> Settings {
     quick().stay_in_memory(secs(60))
@@ -136,7 +146,7 @@ fn leaving() -> Settings {
 
 fn builder(store: impl Store, probe: &Probe, settings: Settings) -> Builder {
     let builder = Runtime::builder(store).dep(probe.clone()).settings(settings);
-    builder.register::<work>().register::<parent>().register::<lost>()
+    builder.register::<work>().register::<parent>().register::<lost>().register::<cousin>()
 }
 
 async fn replica(store: impl Store, probe: &Probe, settings: Settings) -> Runtime {
@@ -262,8 +272,8 @@ on_every_store! {
         parent::schedule(&first, "1", All((0..40).map(Gate).collect())).await.expect("it is stored");
         for probe in &probes {
             probe.begun(1).await;
-            probe.open();
         }
+        probes.iter().for_each(Probe::open);
         assert_eq!(completed(&first, "1").await, (0..40).collect::<Vec<_>>());
         assert_eq!(probes.iter().map(Probe::runs).sum::<usize>(), 40);
         second.shutdown().await.expect("the store is there");
@@ -359,6 +369,31 @@ on_every_store! {
         assert_eq!(work::completion(&runtime, "1/0").await.expect("it succeeds"), 7);
         let panel = parent::control_panel(&runtime, "1").await.expect("it opens");
         assert_eq!(panel.reinvoke().await.expect("it succeeds"), [7], "the first start counts");
+    }
+
+    /// Parents of two types that have one id, as that of an order, would share it: the second would get the result of
+    /// work that it has not asked for.
+    async fn the_child_of_another_parent_is_refused(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = replica(store.clone(), &probe, staying()).await;
+        let first = parent::invoke(&runtime, "1", Each(vec![Return(1)])).await;
+        assert_eq!(first.expect("it succeeds"), [1]);
+        for plan in [Each(vec![]), All(vec![])] {
+            let failure = failure(cousin::invoke(&runtime, "1", plan.clone()).await);
+            let text = "`Work/1/0` is the child of `Parent/1` already; give it another name, or its parent another id";
+            assert_eq!(failure.message, text, "{plan:?}");
+            cousin::control_panel(&runtime, "1").await.expect("it opens").delete().await.expect("it is there");
+        }
+        // While it runs here, it is that of its parent as well.
+        let theirs = tokio::spawn({
+            let runtime = runtime.clone();
+            async move { parent::invoke(&runtime, "2", Each(vec![Gate(7)])).await }
+        });
+        probe.begun(2).await;
+        let failure = failure(cousin::invoke(&runtime, "2", Each(vec![])).await);
+        assert!(failure.message.starts_with("`Work/2/0` is the child of `Parent/2` already"), "{failure:?}");
+        probe.open();
+        assert_eq!(theirs.await.expect("no panic").expect("it succeeds"), [7]);
     }
 
     /// In memory it is looked at as often as by any other caller.
@@ -593,4 +628,20 @@ async fn a_unit_test_gives_the_results_of_children() {
     let expected = "no result was given for the child `Work/test/0`; give one with `Context::with_child`";
     assert_eq!(error.to_string(), expected);
     parent(Left(Hang), &Context::test(), probe()).await.expect("nobody waits for it");
+}
+
+/// Then nobody here knows which of its children it was, so it looks at all of them.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_is_told_with_an_unknown_codec_wakes_its_parent() {
+    let store = open(Kind::Memory).await.expect("memory is always there");
+    let probe = Probe::default();
+    let settings = quick().wait_poll(ms(100)).stay_in_memory(secs(1));
+    let other = builder(store.another().await, &probe, settings.clone()).codec(SEAL).start();
+    let other = other.await.expect("a runtime starts");
+    let here =
+        builder(store.clone(), &probe, settings).take_no_work().start().await.expect("a runtime starts");
+    let _ = parent::invoke(&here, "1", All(vec![Fail])).await;
+    let ended = tokio::time::timeout(PATIENCE, parent::completion(&other, "1")).await;
+    let failure = failure(ended.expect("it is woken"));
+    assert_eq!(failure.message, "the function failed: message: told to fail");
 }

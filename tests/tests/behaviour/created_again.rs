@@ -3,7 +3,9 @@
 use resilient::prelude::*;
 use resilient_tests::on_every_store;
 
-use crate::common::{Probe, by_a_person, fail_as_told, json, ms, onlooker, play, refusal, secs, stored};
+use crate::common::{
+    Probe, builder, by_a_person, double, fail_as_told, json, ms, onlooker, play, refusal, secs, stored,
+};
 
 /// Deletes the instance and lets another one fail under its id, with the same epoch and at a later time.
 async fn create_again(tool: &Runtime, store: &impl resilient::Store) {
@@ -47,6 +49,18 @@ on_every_store! {
 
         assert_eq!(stored(&store, "Play", "1").await, row, "nothing was changed");
         assert_eq!(probe.runs(), 2, "nothing ran again");
+    }
+
+    /// Its run may not have left this process when its caller has the answer.
+    async fn what_is_deleted_and_invoked_at_once_runs_again(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = builder(store.clone(), &probe).start().await.expect("a runtime starts");
+        for round in 0..100 {
+            assert_eq!(double::invoke(&runtime, "1", round).await.expect("it succeeds"), round * 2);
+            let panel = double::control_panel(&runtime, "1").await.expect("it is stored");
+            panel.delete().await.expect("it is there");
+        }
+        assert_eq!(probe.runs(), 100);
     }
 
     /// The same by a panel that knows no type, and with one that is reloaded.
