@@ -19,6 +19,7 @@ use serde::Serialize;
 /// | `NotFound`, `NoMessage` | 404 | `not_found` |
 /// | `Executing`, `Changed`, `Completed`, `Ended`, `KeyTaken`, `NothingToResolve`, `OtherVersion` | 409 | `conflict` |
 /// | `TooLarge` | 413 | `too_large` |
+/// | `Failed`, when it was cancelled | 409 | `cancelled` |
 /// | `Failed` | 500 | `failed` |
 /// | `Refused` | that of the instance that is refused | the same |
 /// | all others | 500 | `internal` |
@@ -118,6 +119,9 @@ impl From<InvokeError> for Problem {
                 Self::unavailable("the database is away; whether something was stored is unknown, ask again")
             }
             InvokeError::ShuttingDown => Self::unavailable(text),
+            InvokeError::Failed(failure) if failure.is_cancelled() => {
+                Self::new(StatusCode::CONFLICT, "cancelled", "it was cancelled")
+            }
             InvokeError::Failed(_) => {
                 Self::internal("failed", "the function failed, and is kept for a person", &error)
             }

@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::id::FunctionId;
+
+/// How long a wait rests that has to look again: newer code reads what this code does not and has to get a chance to, and
+/// nobody tells of the end of somebody else's child.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// A net under the ends of children, which are told.
+const LOOK_AFTER_CHILDREN: Duration = Duration::from_hours(1);
 
 /// What names of timers are taken as.
 pub(super) const TIMER: &str = "timer";
@@ -47,9 +54,15 @@ impl fmt::Display for NewerCode {
 }
 
 impl Wait {
-    /// Whether it has to look again although nothing is told: newer code or another parent decides.
-    pub(super) fn looks_again(&self) -> bool {
-        self.newer.is_some() || self.children.values().any(|is_told| !is_told)
+    /// After how long it has to look again although nothing is told.
+    ///
+    /// Soon when newer code or another parent decides. The end of a child of its own is told; but somebody may end it by
+    /// hand in the database, or with a codec that cannot read whose child it is, and nothing waits for ever.
+    pub(super) fn looks_again(&self) -> Option<Duration> {
+        if self.newer.is_some() || self.children.values().any(|is_told| !is_told) {
+            return Some(LOOK_AGAIN);
+        }
+        (!self.children.is_empty()).then_some(LOOK_AFTER_CHILDREN)
     }
 
     /// Whether something would end it that comes from outside.

@@ -48,8 +48,8 @@ struct State {
     suspended: BTreeMap<u64, String>,
     /// The earliest of their deadlines.
     due: Option<Timestamp>,
-    /// Whether one of them has to look again although nothing arrives.
-    looks_again: bool,
+    /// After how long one of them has to look again although nothing arrives.
+    looks_again: Option<Duration>,
     /// The least that one of them has seen of the log.
     seen: Option<i64>,
     /// The least that a wait has seen that was given up.
@@ -70,10 +70,6 @@ pub(crate) struct Suspension {
     /// Why it waits, for people.
     pub(crate) reason: String,
 }
-
-/// How long a wait rests that has to look again: newer code reads what this code does not and has to get a chance to, and
-/// nobody tells of the end of somebody else's child.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A reason may quote the message as a whole.
 const MOST_OF_A_REASON: usize = 1024;
@@ -203,7 +199,7 @@ impl Waits {
             state.suspended.insert(*id, wait.to_string());
             state.due = earliest(state.due, wait.deadline);
             state.seen = earliest(state.seen, wait.seen);
-            state.looks_again |= wait.looks_again();
+            state.looks_again = earliest(state.looks_again, wait.looks_again());
         }
         Suspend
     }
@@ -260,7 +256,7 @@ impl Waits {
     pub(crate) fn suspension(&self, message_count: i64) -> Suspension {
         let state = self.lock();
         let now = self.time.get().map(StoreTime::at_least);
-        let look_again = now.filter(|_| state.looks_again).map(|now| now.saturating_add(LOOK_AGAIN));
+        let look_again = now.zip(state.looks_again).map(|(now, rest)| now.saturating_add(rest));
         let due = earliest(state.due, look_again);
         let rest = due.zip(now).map(|(due, now)| due.saturating_since(now));
         let message_count = match state.seen.or(state.given_up) {
@@ -271,8 +267,8 @@ impl Waits {
         };
         Suspension {
             message_count,
-            due: due.map(Due::At).or(state.looks_again.then_some(Due::After(LOOK_AGAIN))),
-            rest: rest.or(state.looks_again.then_some(LOOK_AGAIN)),
+            due: due.map(Due::At).or(state.looks_again.map(Due::After)),
+            rest: rest.or(state.looks_again),
             reason: reason(&state.suspended),
         }
     }

@@ -196,8 +196,9 @@ on_every_store! {
         let old_code = old::registrations();
         // What the second process still owns looks as if it ran.
         let rows = eventually(SOON, async || {
-            let rows = scene.rows(Filter::default()).await;
+            // In this order: what is stuck stays so, and a row that was read before may have been on its way there.
             let stuck = scene.rows(Filter { stuck: true, ..Filter::default() }).await;
+            let rows = scene.rows(Filter::default()).await;
             (stuck.len() == rows.values().filter(|row| !is_read_by(&old_code, row)).count()).then_some(rows)
         })
         .await;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use resilient::prelude::*;
-use resilient::{Failure, FunctionId, StoreError};
+use resilient::{Cancelled, Failure, FunctionId, StoreError};
 use resilient_axum::Problem;
 
 use super::app::Running;
@@ -45,6 +45,7 @@ fn each_error_has_its_status() {
     let id = || FunctionId::new("Order", "1");
     let cases = [
         (InvokeError::Failed(Failure::new("kind", "text")), 500, "failed"),
+        (InvokeError::Failed(Failure::new(Cancelled::FAILURE, "on request")), 409, "cancelled"),
         (InvokeError::NotFound { id: id() }, 404, "not_found"),
         (InvokeError::Executing { id: id() }, 409, "conflict"),
         (InvokeError::Changed { id: id() }, 409, "conflict"),
