@@ -12,7 +12,8 @@
 //!
 //! It covers parameters, scrapbooks, results, messages, and the journal, which holds results of calls by name and
 //! headers. It does not cover what people and the database look for: ids, the names and keys of messages, versions,
-//! reasons, and failures with their texts. What must not be read does not belong there.
+//! reasons, and failures with their texts. What must not be read does not belong there. The failure of data that this code
+//! cannot read has the reader's text, which may quote the value that does not fit.
 //!
 //! A value is stored as `resilient:NAME:BASE64`, a third longer than what the codec made, and at most 15 MiB. Control
 //! panels show and take JSON as ever.
