@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use resilient::prelude::*;
 use resilient::{Shutdown, Store};
-use resilient_axum::Ended;
+use resilient_axum::{Ended, Server, termination};
 use resilient_tests::eventually;
 
 use super::app::{PATIENCE, Running, gated};
@@ -22,6 +22,25 @@ async fn a_request_on_its_way_is_answered_before_the_end() {
     service.gate.open.add_permits(1);
     let response = request.await.expect("it does not panic");
     assert_eq!((response.status().as_u16(), response.text().await.expect("a body")), (200, "7".to_owned()));
+    assert_eq!(service.ended().await, ALL_WELL);
+}
+
+/// As a service manager ends it, and not as a test does.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_ends_it_as_gracefully() {
+    let describe = |server: Server| server.until(termination());
+    let service = Running::start_with(InMemoryStore::new(), Settings::default(), describe).await;
+    let request = service.posting("/gated/1");
+    // From the first request on, the signal is caught; before, it would end this process.
+    service.gate.begun().await;
+    let process = std::process::id().to_string();
+    let sent =
+        std::process::Command::new("kill").args(["-TERM", &process]).status().expect("there is a `kill`");
+    assert!(sent.success());
+    eventually(PATIENCE, async || service.is_closed().await).await;
+    service.gate.open.add_permits(1);
+    assert_eq!(request.await.expect("it does not panic").status(), 200);
     assert_eq!(service.ended().await, ALL_WELL);
 }
 
