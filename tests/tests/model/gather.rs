@@ -42,6 +42,14 @@ pub(crate) struct Wish {
     saves: bool,
 }
 
+impl Wish {
+    /// How long it waits by its own wish, which may begin when the last trouble is over.
+    fn waits(self) -> Duration {
+        let each = self.patience.unwrap_or_default() + self.rest.unwrap_or_default();
+        each * u32::try_from(self.notes).expect("few")
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize, Scrapbook)]
 pub(crate) struct Seen {
     notes: Vec<Note>,
@@ -120,9 +128,10 @@ impl Gather {
         Self { number, asker, senders, wish, counts }
     }
 
-    /// Waits for its end; answers what it is waiting for when that does not come in time.
-    pub(crate) async fn expect_kept(self, audit: &Audit, ledger: &Ledger, limit: Duration) {
+    /// Waits for its end, that long and as long as it waits itself; a violation when that does not come in time.
+    pub(crate) async fn expect_kept(self, audit: &Audit, ledger: &Ledger, drain: Duration) {
         let Self { number, asker, senders, wish, counts } = self;
+        let limit = drain + wish.waits();
         for (sender, sent) in senders.into_iter().enumerate() {
             if !matches!(tokio::time::timeout(limit, sent).await, Ok(Ok(()))) {
                 audit.violation(format!("sender {sender} of gather {number} is stuck or panicked"));
