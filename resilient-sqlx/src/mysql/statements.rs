@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/mysql/0001_functions.sql")),
     (2, include_str!("../../migrations/mysql/0002_messages.sql")),
     (3, include_str!("../../migrations/mysql/0003_cancel.sql")),
+    (5, include_str!("../../migrations/mysql/0005_reasons.sql")),
 ];
 
 /// Words that use shared ones.
