@@ -53,6 +53,7 @@ fn stored_by_the_first_step(instance: &str, status: Status, owner: Option<Replic
     let has_succeeded = status == Status::Succeeded;
     StoredFunction {
         id: FunctionId::new("Order", instance),
+        parent: None,
         status,
         epoch: Epoch::new(5),
         owner,
