@@ -252,6 +252,9 @@ mod tests {
         let plan = plan(&all.expire(3)).await;
         let ended = "resilient_functions_completed (status=? AND type_id=? AND completed_at<?)";
         assert_eq!(plan.matches(ended).count(), 3, "{plan}");
+        let parent =
+            "SEARCH p USING INDEX sqlite_autoindex_resilient_functions_1 (type_id=? AND instance_id=?)";
+        assert_eq!(plan.matches(parent).count(), 3, "{plan}");
         assert!(!plan.contains("SCAN m") && !plan.contains("AUTOMATIC"), "{plan}");
     }
 
