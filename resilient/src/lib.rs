@@ -98,7 +98,8 @@
 //! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
 //!   correlation ids, spans, a hook for failures, and yours.
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
-//! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay.
+//! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay,
+//!   and so do the children of a parent that has not succeeded.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
 //! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted

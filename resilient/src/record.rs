@@ -13,6 +13,8 @@ use crate::status::Status;
 pub struct StoredFunction {
     /// Its identity.
     pub id: FunctionId,
+    /// The instance that has begun it as its child; it stays that, also when the parent is gone.
+    pub parent: Option<FunctionId>,
     /// Where it stands.
     pub status: Status,
     /// The fencing token.

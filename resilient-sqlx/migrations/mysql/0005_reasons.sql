@@ -67,7 +67,9 @@ select
     {epoch} + interval f.created_at microsecond as created_at,
     {epoch} + interval f.updated_at microsecond as updated_at,
     {epoch} + interval f.completed_at microsecond as completed_at,
-    f.message_count as messages
+    f.message_count as messages,
+    convert(f.parent_type_id using utf8mb4) as parent_type_id,
+    convert(f.parent_instance_id using utf8mb4) as parent_instance_id
 from {functions} as f
 left join {replicas} as r on r.id = f.owner
 left join (

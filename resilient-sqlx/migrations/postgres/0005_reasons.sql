@@ -56,7 +56,9 @@ select
     to_timestamp(f.created_at / 1e6) as created_at,
     to_timestamp(f.updated_at / 1e6) as updated_at,
     to_timestamp(f.completed_at / 1e6) as completed_at,
-    f.message_count as messages
+    f.message_count as messages,
+    f.parent_type_id,
+    f.parent_instance_id
 from "{prefix}_functions" as f
 cross join clock
 left join "{prefix}_replicas" as r on r.id = f.owner

@@ -67,7 +67,9 @@ select
     strftime('%Y-%m-%d %H:%M:%f', f.created_at / 1e6, 'unixepoch') as created_at,
     strftime('%Y-%m-%d %H:%M:%f', f.updated_at / 1e6, 'unixepoch') as updated_at,
     strftime('%Y-%m-%d %H:%M:%f', f.completed_at / 1e6, 'unixepoch') as completed_at,
-    f.message_count as messages
+    f.message_count as messages,
+    f.parent_type_id,
+    f.parent_instance_id
 from "{prefix}_functions" as f
 cross join clock
 left join "{prefix}_replicas" as r on r.id = f.owner

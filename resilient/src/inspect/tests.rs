@@ -14,6 +14,7 @@ const LATER: Timestamp = Timestamp::from_micros(5_000_000);
 fn row(status: Status) -> StoredFunction {
     StoredFunction {
         id: FunctionId::new("Order", "1"),
+        parent: None,
         status,
         epoch: Epoch::ZERO,
         owner: None,

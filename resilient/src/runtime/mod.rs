@@ -368,7 +368,8 @@ impl Runtime {
         let param = F::encode_param(param);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
         let id = function_id::<F>(id);
-        Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
+        let (parent, journal, messages) = (None, None, Vec::new());
+        Ok(Instance { id, registration, param, parent, tells_parent: false, journal, messages })
     }
 }
 
