@@ -255,12 +255,14 @@ pub use self::version::{
     DecodeError, NoScrapbook, Output, Param, ScrapbookState, UpgradeFrom, VersionRange, Versioned,
 };
 
-/// What user code imports.
+/// What user code imports: what programs name that run functions. [`Result`](crate::Result) and [`Error`](crate::Error) are
+/// not among it, for they would hide those of the standard library.
 pub mod prelude {
     pub use crate::{
-        AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, GuardError, InMemoryStore, InvokeError,
-        Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings,
-        Status, Suspend, Tick, Versioned, resilient_fn,
+        AtLeastOnce, AtMostOnce, Cancelled, Context, ControlPanel, Dep, Either, FunctionSettings, GuardError,
+        InMemoryStore, InvokeError, Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn,
+        Runtime, SaveError, Scrapbook, Settings, Status, Suspend, Tick, UnknownOutcome, Versioned, WaitError,
+        resilient_fn,
     };
 }
 

@@ -41,7 +41,8 @@ pub struct StoredFunction {
     pub failure: Option<String>,
     /// What the framework notes about it, as JSON text of [`Journal`](crate::Journal), when it notes anything.
     pub journal: Option<String>,
-    /// Why it waits, for people: what the last run said.
+    /// What the last run said of its wait, for people. It is not so any more when the instance is due;
+    /// [`explain`](Self::explain) says how it stands now.
     pub reason: Option<String>,
     /// The number of its last save.
     pub saves: i64,

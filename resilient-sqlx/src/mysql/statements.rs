@@ -27,6 +27,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     (2, include_str!("../../migrations/mysql/0002_messages.sql")),
     (3, include_str!("../../migrations/mysql/0003_cancel.sql")),
     (4, include_str!("../../migrations/mysql/0004_parent.sql")),
+    (5, include_str!("../../migrations/mysql/0005_reasons.sql")),
 ];
 
 /// Words that use shared ones.

@@ -17,7 +17,6 @@ use crate::clock::{Due, Timestamp};
 use crate::control_panel::{ControlPanel, RawControlPanel};
 use crate::engine::{Engine, Stage};
 use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
-use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
 use crate::registry::ResilientFn;
@@ -340,7 +339,7 @@ impl Runtime {
     ///
     /// [`StoreError`] when the store is away or broken.
     pub async fn reason(&self, row: &StoredFunction) -> Result<String, StoreError> {
-        Ok(inspect::reason(row, &self.replicas().await?))
+        Ok(row.explain(&self.replicas().await?))
     }
 
     /// The replicas that are alive.
