@@ -10,9 +10,7 @@ use crate::statements::{Common, Kind, READ, Shape, WORDS};
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/postgres/0001_functions.sql")),
     (2, include_str!("../../migrations/postgres/0002_messages.sql")),
-    (3, include_str!("../../migrations/postgres/0003_cancel.sql")),
-    (4, include_str!("../../migrations/postgres/0004_parent.sql")),
-    (5, include_str!("../../migrations/postgres/0005_reasons.sql")),
+    (3, include_str!("../../migrations/postgres/0003_children.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[
