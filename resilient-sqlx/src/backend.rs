@@ -15,7 +15,7 @@ use crate::error::Trouble;
 use crate::record::{Record, types_of};
 use crate::schema::{Migration, missing};
 use crate::sql::Sql;
-use crate::statements::Common;
+use crate::statements::{Common, Versions};
 use crate::store::{Answers, Plan};
 
 /// What a replica asks for.
@@ -52,6 +52,8 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     const TRANSACTION: &'static str;
     /// How a transaction that writes begins.
     const BEGIN: &'static str;
+    /// The steps of its schema.
+    const STEPS: &'static [Migration];
     /// After how long an operation is given up; the database itself gives up before.
     const PATIENCE: Option<Duration>;
 
@@ -66,6 +68,14 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// Does not use the connections again that are not in use: when one broke, the others most likely did too.
     fn forget_idle(&self);
 
+    /// Whether the tables have the newest version and are what the statements rely on.
+    ///
+    /// This only asks: it waits for nobody, and needs no right to change a schema that somebody else prepared.
+    fn is_prepared(&self) -> impl Future<Output = Result<bool, Trouble>> + Send;
+
+    /// Brings the tables to the newest version, and waits for others who do: all of it takes as long as it takes.
+    ///
+    /// Only a lock on a table is not waited for without end, because all others who want it wait behind.
     fn migrate(&self) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// Applies a plan in one transaction and answers its appends, and the other writes whose guard held.
@@ -159,8 +169,18 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         doing: &'static str,
         operation: impl Future<Output = Result<T, Trouble>> + Send,
     ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        self.settle_within(Self::PATIENCE, doing, operation)
+    }
+
+    /// [`settle`](Self::settle), with another patience.
+    fn settle_within<T: Send>(
+        &self,
+        patience: Option<Duration>,
+        doing: &'static str,
+        operation: impl Future<Output = Result<T, Trouble>> + Send,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
         async move {
-            let result = settle::<Self, T>(Self::PATIENCE, doing, operation).await;
+            let result = settle::<Self, T>(patience, doing, operation).await;
             if result.as_ref().is_err_and(StoreError::is_transient) {
                 self.forget_idle();
             }
@@ -215,19 +235,34 @@ impl Sign<'_> {
     }
 }
 
-/// Whether the tables have the newest version.
+/// After how long a migration is given up, with the wait for another replica's.
 ///
-/// This only asks: it waits for nobody, and needs no right to change a schema that somebody else prepared.
-pub(crate) async fn is_current<B: Backend>(
-    on: &mut B::Connection,
-    all: &Common<B::Statement>,
-    steps: &'static [Migration],
-) -> Result<bool, Trouble> {
-    if B::number(on, &all.exists).await? == 0 {
-        return Ok(false);
+/// No index takes that long to build, so a server is gone that has not answered by then.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// [`Store::initialize`](resilient::Store::initialize).
+pub(crate) async fn initialize<B: Backend>(store: &B) -> Result<(), StoreError> {
+    if store.settle("a look at its tables", store.is_prepared()).await? {
+        return Ok(());
     }
-    let found = B::number(on, &all.recorded).await?;
-    Ok(missing(steps, &all.prefix, found)?.is_empty())
+    let patience = B::PATIENCE.map(|_| MIGRATION_PATIENCE);
+    store.settle_within(patience, "the migration of its tables", store.migrate()).await
+}
+
+impl Versions {
+    /// Whether the tables have the newest version.
+    pub(crate) async fn are_newest<B: Backend>(&self, on: &mut B::Connection) -> Result<bool, Trouble> {
+        Ok(B::number(on, &self.exists).await? > 0 && self.missing::<B>(on).await?.is_empty())
+    }
+
+    /// The steps that tables lack which are there.
+    pub(crate) async fn missing<B: Backend>(
+        &self,
+        on: &mut B::Connection,
+    ) -> Result<&'static [Migration], Trouble> {
+        let found = B::number(on, &self.recorded).await?;
+        Ok(missing(B::STEPS, &self.prefix, found)?)
+    }
 }
 
 /// Brings the tables to the newest version, in a transaction that keeps others from doing the same.
@@ -235,11 +270,9 @@ pub(crate) async fn migrate<B: Backend>(
     store: &B,
     on: &mut B::Connection,
     all: &Common<B::Statement>,
-    steps: &'static [Migration],
 ) -> Result<(), Trouble> {
     B::script(on, all.schema.script()).await?;
-    let found = B::number(on, &all.recorded).await?;
-    for (version, script) in missing(steps, &all.prefix, found)? {
+    for (version, script) in all.versions.missing::<B>(on).await? {
         B::script(on, all.step(script).script()).await?;
         store.run(on, &all.record, &[*version]).await?;
     }
@@ -292,7 +325,7 @@ macro_rules! implement_store {
         #[async_trait::async_trait]
         impl resilient::Store for $store {
             async fn initialize(&self) -> Result<(), resilient::StoreError> {
-                self.settle("the migration of its tables", self.migrate()).await
+                crate::backend::initialize(self).await
             }
 
             async fn write(

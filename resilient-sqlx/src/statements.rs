@@ -274,10 +274,24 @@ const RECORD: Shape = Shape {
          returning version",
 };
 
+/// How a database is asked for the version of its tables.
+#[derive(Debug)]
+pub(crate) struct Versions {
+    pub(crate) prefix: Prefix,
+    pub(crate) exists: Sql,
+    pub(crate) recorded: Sql,
+}
+
+impl Versions {
+    pub(crate) fn new(prefix: &Prefix, dialect: &Dialect) -> Self {
+        Self { prefix: prefix.clone(), exists: dialect.sql(EXISTS), recorded: dialect.sql(RECORDED) }
+    }
+}
+
 /// The statements above with their table names, in the form that a database gives them.
 #[derive(Debug)]
 pub(crate) struct Common<S> {
-    pub(crate) prefix: Prefix,
+    pub(crate) versions: Versions,
     dialect: Dialect,
     pub(crate) create: S,
     pub(crate) save: S,
@@ -292,8 +306,6 @@ pub(crate) struct Common<S> {
     pub(crate) signs: Signs<S>,
     pub(crate) replicas: Sql,
     pub(crate) schema: Sql,
-    pub(crate) exists: Sql,
-    pub(crate) recorded: Sql,
     pub(crate) record: S,
 }
 
@@ -301,7 +313,7 @@ impl<S> Common<S> {
     pub(crate) fn new(prefix: &Prefix, dialect: Dialect, form: impl Fn(&Dialect, &Shape) -> S) -> Self {
         let statement = |shape| form(&dialect, shape);
         Self {
-            prefix: prefix.clone(),
+            versions: Versions::new(prefix, &dialect),
             create: statement(&CREATE),
             save: statement(&SAVE),
             finish: statement(&FINISH),
@@ -320,8 +332,6 @@ impl<S> Common<S> {
             },
             replicas: dialect.sql(REPLICAS),
             schema: dialect.sql(SCHEMA),
-            exists: dialect.sql(EXISTS),
-            recorded: dialect.sql(RECORDED),
             record: statement(&RECORD),
             dialect,
         }

@@ -86,7 +86,7 @@ impl Context {
         let child = child::<F>(self, name.as_ref(), &param)?;
         let id = child.id.clone();
         // Boxed, so that the future of a body that waits for several children side by side stays small.
-        calls::typed::<F>(&id, Box::pin(self.child(child)).await?)
+        calls::typed::<F>(self.discretion(), &id, Box::pin(self.child(child)).await?)
     }
 
     /// Runs another resilient function many times, as children that all replicas share, and waits for their results,
@@ -141,7 +141,7 @@ impl Context {
             return Err(InvokeError::Failed(failure.clone()));
         }
         let output = |id: FunctionId| match ended.get(&id) {
-            Some(answer) => calls::typed::<F>(&id, answer.clone()),
+            Some(answer) => calls::typed::<F>(self.discretion(), &id, answer.clone()),
             None => Err(InvokeError::NotFound { id }),
         };
         ids.into_iter().map(output).collect()
@@ -188,7 +188,7 @@ fn unstorable(error: &EncodeError) -> Failure {
 
 fn child<F: ResilientFn>(context: &Context, name: &str, param: &F::Param) -> Result<Child, InvokeError> {
     let id = context.child_id(F::TYPE_ID, name)?;
-    let param = F::encode_param(param);
+    let param = context.discretion().within(|| F::encode_param(param));
     let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
     Ok(Child { id, name: name.to_owned(), version: F::VERSION, param })
 }

@@ -109,12 +109,8 @@ impl Engine {
         let headers = self.middleware_of(registration).headers(id);
         let headers = headers.map_err(|failure| InvokeError::NotStarted { failure })?;
         let journal = Journal { headers, parent: parent.cloned(), ..Journal::default() }.text();
-        let (bytes, limit) = (journal.as_ref().map_or(0, String::len), self.settings.max_payload);
-        if bytes > limit {
-            return Err(InvokeError::TooLarge { field: "journal", bytes, limit });
-        }
         if let Some(text) = &journal {
-            self.check_codec(&Place::new(id, Field::Journal, 0), text)?;
+            self.check_journal(id, text)?;
         }
         Ok(journal)
     }
@@ -181,6 +177,15 @@ impl Engine {
     ) -> Result<(), InvokeError> {
         self.check_size(field.name(), payload)?;
         self.check_codec(&Place::new(id, field, payload.version), &payload.body)
+    }
+
+    /// Whether the journal can be stored.
+    pub(crate) fn check_journal(&self, id: &FunctionId, text: &str) -> Result<(), InvokeError> {
+        let (field, bytes, limit) = (Field::Journal, text.len(), self.settings.max_payload);
+        if bytes > limit {
+            return Err(InvokeError::TooLarge { field: field.name(), bytes, limit });
+        }
+        self.check_codec(&Place::new(id, field, 0), text)
     }
 
     /// Whether the codec takes it: asked for each value before it is written, so that whoever gives it is told. What a

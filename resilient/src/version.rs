@@ -119,7 +119,7 @@ pub enum DecodeError {
         type_name: &'static str,
         /// The stored version.
         stored: u32,
-        /// What the reader says, with the place in the text.
+        /// What the reader says, with the place in the text; it quotes the value, unless the runtime has a codec.
         problem: String,
     },
     /// It is encoded, and this replica could not decode it; it is stored as it was.
@@ -151,7 +151,7 @@ pub enum DecodeError {
         stored: u32,
         /// The type whose `TryFrom` refused.
         step: &'static str,
-        /// What it said.
+        /// What it said, unless the runtime has a codec.
         problem: String,
     },
 }
@@ -196,7 +196,7 @@ where
         type_name: type_name::<Newest>(),
         stored,
         step: type_name::<Next>(),
-        problem,
+        problem: codec::upgrade_says(problem),
     };
     Next::upgrade_from(previous).map_err(names)
 }
@@ -212,7 +212,7 @@ pub fn decode_exact<T: DeserializeOwned>(payload: &Payload) -> Result<T, DecodeE
     codec::decode(payload).map_err(|error| DecodeError::Malformed {
         type_name: type_name::<T>(),
         stored: payload.version,
-        problem: error.to_string(),
+        problem: codec::reader_says(&error),
     })
 }
 

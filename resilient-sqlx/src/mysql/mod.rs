@@ -22,12 +22,13 @@ use sqlx::{MySql, RawSql, Row};
 
 pub use self::pool::MySqlOptions;
 use self::rows::ByRows;
-use self::statements::Statements;
+use self::statements::{MIGRATIONS, Statements};
 use crate::backend::{Backend, Claim, Signs, implement_store};
 use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::record::{Known, Record, bind_filter};
 use crate::row::{functions, live_replicas, messages};
+use crate::schema::Migration;
 use crate::sql::Sql;
 use crate::store::{Answers, Plan};
 
@@ -64,7 +65,7 @@ impl MySqlStore {
 
 impl fmt::Debug for MySqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MySqlStore").field("prefix", &self.statements.prefix).finish_non_exhaustive()
+        f.debug_struct("MySqlStore").field("prefix", &self.statements.versions.prefix).finish_non_exhaustive()
     }
 }
 
@@ -78,7 +79,8 @@ impl Backend for MySqlStore {
     const NAME: &'static str = "MySQL";
     const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::MySql>`";
     const BEGIN: &'static str = "begin";
-    /// Longer than a replica waits for a lock, or for another's migration.
+    const STEPS: &'static [Migration] = MIGRATIONS;
+    /// Longer than a statement of this store takes, or waits for a lock.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
 
     fn is_transient(error: &dyn DatabaseError) -> bool {
@@ -87,6 +89,13 @@ impl Backend for MySqlStore {
 
     fn forget_idle(&self) {
         self.pool.forget_idle();
+    }
+
+    async fn is_prepared(&self) -> Result<bool, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let prepared = schema::is_prepared(&mut lease, &self.statements).await?;
+        lease.give_back();
+        Ok(prepared)
     }
 
     async fn migrate(&self) -> Result<(), Trouble> {

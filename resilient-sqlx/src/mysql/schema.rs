@@ -4,24 +4,33 @@ use resilient::StoreError;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{MySql, Row};
 
-use super::statements::{MIGRATIONS, Statements};
+use super::MySqlStore;
+use super::statements::{MIGRATION_SETTINGS, MIGRATIONS, Statements};
 use crate::error::Trouble;
 use crate::pool::Pool;
-use crate::schema::missing;
+
+/// Whether the tables have the newest version and are what the statements rely on.
+pub(super) async fn is_prepared(on: &mut MySqlConnection, all: &Statements) -> Result<bool, Trouble> {
+    let newest = all.versions.are_newest::<MySqlStore>(on).await?;
+    if newest {
+        check(on, all).await?;
+    }
+    Ok(newest)
+}
 
 /// Brings the tables to the newest version.
 ///
 /// It has a connection of its own, with which the lock on the schema ends however this ends.
 pub(super) async fn migrate(pool: &Pool<MySqlConnection>, all: &Statements) -> Result<(), Trouble> {
     let mut connection = pool.connect().await?;
+    sqlx::raw_sql(MIGRATION_SETTINGS).execute(&mut connection).await?;
     let lock = all.lock_schema.query::<MySql>().fetch_one(&mut connection).await?;
     if lock.try_get::<Option<i64>, _>(0)? != Some(1) {
-        let message = "another replica has been migrating the tables for a while; it may work later";
+        let message = "another replica has been migrating the tables for a day; it may work later";
         return Err(StoreError::transient(message).into());
     }
     all.schema.script().execute(&mut connection).await?;
-    let found: i64 = all.recorded.query::<MySql>().fetch_one(&mut connection).await?.try_get(0)?;
-    for (version, script) in missing(MIGRATIONS, &all.prefix, found)? {
+    for (version, script) in all.versions.missing::<MySqlStore>(&mut connection).await? {
         all.migration(script).script().execute(&mut connection).await?;
         all.record.query::<MySql>().bind(version).execute(&mut connection).await?;
     }

@@ -16,7 +16,7 @@ use super::rows::ByRows;
 use crate::backend::Signs;
 use crate::schema::{Migration, Prefix};
 use crate::sql::{Dialect, Piece, Rows, Sql};
-use crate::statements::{self, WORDS};
+use crate::statements::{self, Versions, WORDS};
 
 /// `BIGINT value is out of range`: the guard of one of many rows did not hold.
 pub(super) const GUARD_ERROR: u16 = 1690;
@@ -110,6 +110,10 @@ const OWN_WORDS: &[(&str, &str)] = &[
     // As a comparison of pairs, this would be a walk from the first row on.
     ("{after}", "(f.type_id > {next} or f.type_id = {next} and f.instance_id > {next})"),
     ("{overview}", "{quote}{prefix}_overview{quote}"),
+    (
+        "{exists}",
+        "count(*) from information_schema.tables where table_schema = database() and table_name = '{prefix}_schema'",
+    ),
     ("{epoch}", "timestamp '1970-01-01 00:00:00.000000'"),
 ];
 
@@ -287,14 +291,16 @@ const LEAVE: Template = Template {
     many: None,
 };
 
-/// While one replica migrates, the others wait: a change of the schema is not part of a transaction here.
-const LOCK_SCHEMA: &str = "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 25)";
+/// A migration is not hurried. A connection that is silent is one of a machine that is gone, and holds others up.
+pub(super) const MIGRATION_SETTINGS: &str = "set session wait_timeout = 60 /*M! , max_statement_time = 0 */";
+
+/// While one replica migrates, the others wait, for a day: a change of the schema is not part of a transaction here.
+const LOCK_SCHEMA: &str =
+    "select get_lock(concat('resilient ', md5(concat(database(), '/{prefix}'))), 86400)";
 
 const SCHEMA: &str = "create table if not exists {schema} ( \
      version bigint not null primary key comment 'the version that a step of the schema led to', \
      applied_at bigint not null comment 'when it was applied') engine = InnoDB";
-
-const RECORDED: &str = "select coalesce(max(version), 0) from {schema}";
 
 const RECORD: &str = "insert into {schema} (version, applied_at) values (?, {now})";
 
@@ -312,7 +318,7 @@ pub(super) const MOST_OWNERS: usize = 64;
 /// All statements, with their table names.
 #[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) prefix: Prefix,
+    pub(super) versions: Versions,
     dialect: Dialect,
     pub(super) create: ByRows,
     pub(super) save: ByRows,
@@ -338,7 +344,6 @@ pub(super) struct Statements {
     pub(super) replicas: Sql,
     pub(super) lock_schema: Sql,
     pub(super) schema: Sql,
-    pub(super) recorded: Sql,
     pub(super) record: Sql,
     pub(super) count_found: Sql,
     pub(super) not_innodb: Sql,
@@ -349,7 +354,7 @@ impl Statements {
         let dialect = Dialect::new(prefix, "?", '`', &[OWN_WORDS, WORDS, LATE_WORDS]);
         let by_rows = |columns, template| ByRows::new(&dialect, columns, template);
         Self {
-            prefix: prefix.clone(),
+            versions: Versions::new(prefix, &dialect),
             create: by_rows(statements::CREATE.columns, CREATE),
             save: by_rows(statements::SAVE.columns, SAVE),
             finish: by_rows(statements::FINISH.columns, FINISH),
@@ -379,7 +384,6 @@ impl Statements {
             replicas: dialect.sql(REPLICAS),
             lock_schema: dialect.sql(LOCK_SCHEMA),
             schema: dialect.sql(SCHEMA),
-            recorded: dialect.sql(RECORDED),
             record: dialect.sql(RECORD),
             count_found: dialect.sql(COUNT_FOUND),
             not_innodb: dialect.sql(NOT_INNODB),

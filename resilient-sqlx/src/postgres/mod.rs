@@ -19,11 +19,12 @@ use sqlx::{PgConnection, Postgres, RawSql, Row};
 
 pub use self::pool::PostgresOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
-use crate::backend::{Backend, Claim, Signs, implement_store, is_current, migrate};
+use crate::backend::{Backend, Claim, Signs, implement_store, migrate};
 use crate::error::Trouble;
 use crate::pool::Pool;
 use crate::record::{Known, Record, bind_filter};
 use crate::row::{functions, live_replicas, messages};
+use crate::schema::Migration;
 use crate::sql::Sql;
 use crate::store::{Answers, Plan};
 
@@ -61,12 +62,15 @@ impl PostgresStore {
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
-            .field("prefix", &self.statements.common.prefix)
+            .field("prefix", &self.statements.common.versions.prefix)
             .finish_non_exhaustive()
     }
 }
 
 implement_store!(PostgresStore);
+
+/// Begins a transaction whose statements, and whose wait for another migration, have no end of their own.
+const UNHURRIED: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0";
 
 impl Backend for PostgresStore {
     type Driver = Postgres;
@@ -76,6 +80,7 @@ impl Backend for PostgresStore {
     const NAME: &'static str = "PostgreSQL";
     const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::Postgres>`";
     const BEGIN: &'static str = "begin";
+    const STEPS: &'static [Migration] = MIGRATIONS;
     /// The server itself gives up a statement after 30 seconds.
     const PATIENCE: Option<Duration> = Some(Duration::from_secs(40));
 
@@ -93,18 +98,22 @@ impl Backend for PostgresStore {
         self.pool.forget_idle();
     }
 
+    async fn is_prepared(&self) -> Result<bool, Trouble> {
+        let mut lease = self.pool.acquire().await?;
+        let newest = self.statements.common.versions.are_newest::<Self>(&mut lease).await?;
+        lease.give_back();
+        Ok(newest)
+    }
+
     async fn migrate(&self) -> Result<(), Trouble> {
         let all = &self.statements.common;
         let mut lease = self.pool.acquire().await?;
-        if is_current::<Self>(&mut lease, all, MIGRATIONS).await? {
-            lease.give_back();
-            return Ok(());
-        }
+        Self::script(&mut lease, sqlx::raw_sql(UNHURRIED)).await?;
         // Whoever comes second waits here until the first is done; the lock ends with the transaction.
-        Self::script(&mut lease, sqlx::raw_sql("begin; set local lock_timeout = '30s'")).await?;
         let lock = sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))");
-        lock.bind(format!("resilient schema {}", all.prefix)).execute(&mut *lease).await?;
-        migrate(self, &mut lease, all, MIGRATIONS).await?;
+        lock.bind(format!("resilient schema {}", all.versions.prefix)).execute(&mut *lease).await?;
+        Self::script(&mut lease, sqlx::raw_sql("set local lock_timeout = '30s'")).await?;
+        migrate(self, &mut lease, all).await?;
         Self::script(&mut lease, sqlx::raw_sql("commit")).await?;
         lease.give_back();
         Ok(())

@@ -21,10 +21,11 @@ use sqlx::{RawSql, Row, Sqlite};
 use self::pool::Connections;
 pub use self::pool::SqliteOptions;
 use self::statements::{MIGRATIONS, Statement, Statements};
-use crate::backend::{Backend, Claim, Sign, Signs, implement_store, is_current, migrate};
+use crate::backend::{Backend, Claim, Sign, Signs, implement_store, migrate};
 use crate::error::Trouble;
 use crate::record::{Known, Record, bind_filter};
 use crate::row::{functions, live_replicas, messages};
+use crate::schema::Migration;
 use crate::sql::Sql;
 use crate::store::{Answers, Plan};
 
@@ -70,11 +71,19 @@ impl SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("prefix", &self.statements.common.prefix).finish_non_exhaustive()
+        f.debug_struct("SqliteStore")
+            .field("prefix", &self.statements.common.versions.prefix)
+            .finish_non_exhaustive()
     }
 }
 
 implement_store!(SqliteStore);
+
+/// A migration waits for the file for an hour, in milliseconds: somebody else may migrate it, or hold it and hang.
+const UNHURRIED: &str = "pragma busy_timeout = 3600000";
+
+/// As long as a connection waits for the file when it is opened.
+const HURRIED: &str = "pragma busy_timeout = 5000";
 
 impl Backend for SqliteStore {
     type Driver = Sqlite;
@@ -85,6 +94,7 @@ impl Backend for SqliteStore {
     const TRANSACTION: &'static str = "a `sqlx::Transaction<'static, sqlx::Sqlite>` on its file";
     /// Takes the write lock at once: a lock that is asked for after a read cannot be waited for.
     const BEGIN: &'static str = "begin immediate";
+    const STEPS: &'static [Migration] = MIGRATIONS;
     /// SQLite answers in any case, and a timer would go off when virtual time moves on.
     const PATIENCE: Option<Duration> = None;
 
@@ -110,15 +120,21 @@ impl Backend for SqliteStore {
         self.connections.forget_idle();
     }
 
+    async fn is_prepared(&self) -> Result<bool, Trouble> {
+        let mut writer = self.connections.writer().await?;
+        let newest = self.statements.common.versions.are_newest::<Self>(&mut writer).await?;
+        writer.give_back();
+        Ok(newest)
+    }
+
     async fn migrate(&self) -> Result<(), Trouble> {
         let mut writer = self.connections.writer().await?;
-        if is_current::<Self>(&mut writer, &self.statements.common, MIGRATIONS).await? {
-            writer.give_back();
-            return Ok(());
-        }
+        // Whoever comes second waits here until the first is done.
+        Self::script(&mut writer, sqlx::raw_sql(UNHURRIED)).await?;
         Self::script(&mut writer, sqlx::raw_sql(Self::BEGIN)).await?;
-        migrate(self, &mut writer, &self.statements.common, MIGRATIONS).await?;
+        migrate(self, &mut writer, &self.statements.common).await?;
         Self::script(&mut writer, sqlx::raw_sql("commit")).await?;
+        Self::script(&mut writer, sqlx::raw_sql(HURRIED)).await?;
         writer.give_back();
         Ok(())
     }

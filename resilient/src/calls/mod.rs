@@ -19,6 +19,7 @@ use crate::invocation::{owner_of, task_lost, unexpected};
 
 use crate::answer::Answer;
 use crate::clock::Due;
+use crate::codec::Discretion;
 use crate::engine::{Engine, Stage};
 use crate::id::{Epoch, FunctionId};
 use crate::invocation::{self, Begun, Claimed};
@@ -261,12 +262,20 @@ async fn wait(engine: &Arc<Engine>, id: FunctionId, until: Until) -> Result<Answ
 }
 
 /// What the instance has to say, in the types of this version of its function.
-pub(crate) fn typed<F: ResilientFn>(id: &FunctionId, answer: Answer) -> Result<F::Output, InvokeError> {
+pub(crate) fn typed<F: ResilientFn>(
+    discretion: Discretion,
+    id: &FunctionId,
+    answer: Answer,
+) -> Result<F::Output, InvokeError> {
     match answer {
-        Answer::Succeeded { version, result } => F::decode_output(&result).map_err(|source| {
-            // What another version says has another form with good reason: nothing is damaged.
-            check_version::<F>(id, version).err().unwrap_or(InvokeError::Decode { field: "result", source })
-        }),
+        Answer::Succeeded { version, result } => {
+            discretion.within(|| F::decode_output(&result)).map_err(|source| {
+                // What another version says has another form with good reason: nothing is damaged.
+                check_version::<F>(id, version)
+                    .err()
+                    .unwrap_or(InvokeError::Decode { field: "result", source })
+            })
+        }
         Answer::Failed(failure) => Err(InvokeError::Failed(failure)),
         Answer::Postponed(until) => Err(InvokeError::postponed(until)),
         Answer::Suspended => Err(InvokeError::suspended()),

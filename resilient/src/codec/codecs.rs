@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::{Codec, CodecError, Place, armour};
+use super::{Codec, CodecError, Discretion, Place, armour};
 use crate::payload::MAX_BODY;
 
 /// The codecs of one runtime: one that writes, and those that only read.
@@ -113,6 +113,11 @@ impl Codecs {
     /// Whether everything is stored as JSON text, and read as such.
     pub(crate) fn is_empty(&self) -> bool {
         self.all().next().is_none()
+    }
+
+    /// Whether errors may quote what is stored.
+    pub(crate) fn discretion(&self) -> Discretion {
+        if self.is_empty() { Discretion::MayQuote } else { Discretion::QuotesNothing }
     }
 
     /// Whether this runtime does not have a codec of this name.

@@ -12,8 +12,9 @@
 //!
 //! It covers parameters, scrapbooks, results, messages, and the journal, which holds results of calls by name and
 //! headers. It does not cover what people and the database look for: ids, the names and keys of messages, versions,
-//! reasons, and failures with their texts. What must not be read does not belong there. The failure of data that this code
-//! cannot read has the reader's text, which may quote the value that does not fit.
+//! reasons, and failures with their texts. What must not be read does not belong there. What the runtime itself says of data
+//! that cannot be read or stored names the type, the kind of mistake and its place, and quotes no value when the runtime has
+//! a codec, be it one that only reads; the errors of your own functions say what you have them say.
 //!
 //! A value is stored as `resilient:NAME:BASE64`, a third longer than what the codec made, and at most 15 MiB. Control
 //! panels show and take JSON as ever.
@@ -46,6 +47,7 @@ mod armour;
 mod check;
 mod codecs;
 mod coding;
+mod discretion;
 mod key;
 #[cfg(feature = "messagepack")]
 mod messagepack;
@@ -60,6 +62,7 @@ use thiserror::Error;
 pub(crate) use self::armour::codec_of;
 pub(crate) use self::codecs::{Codecs, Refused, Unread};
 pub use self::coding::{Codec, CodecError};
+pub(crate) use self::discretion::{Discretion, reader_says, upgrade_says};
 #[cfg(feature = "messagepack")]
 pub use self::messagepack::MessagePack;
 pub use self::place::{Field, Place};
@@ -82,7 +85,10 @@ pub const MAX_DEPTH: usize = 100;
 /// # Ok::<_, resilient::EncodeError>(())
 /// ```
 pub fn encode<T: Serialize + ?Sized>(version: u32, value: &T) -> Result<Payload, EncodeError> {
-    let named = |error: EncodeError| EncodeError { type_name: std::any::type_name::<T>(), ..error };
+    let named = |error: EncodeError| {
+        let error = if discretion::may_quote() { error } else { error.without_values() };
+        EncodeError { type_name: std::any::type_name::<T>(), ..error }
+    };
     value.serialize(check::Checker::root()).map_err(named)?;
     match serde_json::to_string(value) {
         Ok(body) => Ok(Payload { version, body }),
@@ -115,6 +121,21 @@ impl EncodeError {
 
     fn within(mut self, segment: Segment) -> Self {
         self.path.push(segment);
+        self
+    }
+
+    /// Without what it quotes of the value: keys of maps, and the words of a type that refuses.
+    fn without_values(mut self) -> Self {
+        for segment in &mut self.path {
+            if let Segment::Key(key) = segment {
+                "…".clone_into(key);
+            }
+        }
+        self.problem = match self.problem {
+            Problem::TooLarge { .. } => Problem::TooLarge { value: "an integer".to_owned() },
+            Problem::Refused(_) => Problem::Refused("its type refuses".to_owned()),
+            other => other,
+        };
         self
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Context;
+use crate::codec::reader_says;
 use crate::error::BoxError;
 use crate::guard::{AtLeastOnce, AtMostOnce, Guarded};
 use crate::id::check_text;
@@ -72,10 +73,11 @@ impl Context {
         let guarded = self.take_call(name)?;
         let stored = self.notes.read(|journal| journal.once.get(name).cloned()).unwrap_or_default();
         if let Some(value) = known(&stored, &guarded)? {
-            return decode(value, guarded);
+            return self.discretion().within(|| decode(value, guarded));
         }
         self.store_guard(name, |journal| &mut journal.once, AtMostOnce::Started).await?;
-        let (value, json) = made(guarded, call(), GuardError::in_doubt).await?;
+        let made = made(guarded, call(), GuardError::in_doubt);
+        let (value, json) = self.discretion().during(made).await?;
         self.store_guard(name, |journal| &mut journal.once, AtMostOnce::Done(json)).await?;
         Ok(value)
     }
@@ -107,9 +109,10 @@ impl Context {
         let guarded = self.take_call(name)?;
         let stored = self.notes.read(|journal| journal.at_least_once.get(name).cloned());
         if let Some(AtLeastOnce::Done(value)) = stored {
-            return decode(&value, guarded);
+            return self.discretion().within(|| decode(&value, guarded));
         }
-        let (value, json) = made(guarded, call(), GuardError::call).await?;
+        let made = made(guarded, call(), GuardError::call);
+        let (value, json) = self.discretion().during(made).await?;
         self.store_guard(name, |journal| &mut journal.at_least_once, AtLeastOnce::Done(json)).await?;
         Ok(value)
     }
@@ -167,7 +170,7 @@ fn decode<T: DeserializeOwned>(value: &Json, guarded: Guarded) -> Result<T, Guar
     serde_json::from_str(value.text()).map_err(|error| GuardError::Decode {
         guarded,
         type_name: std::any::type_name::<T>(),
-        problem: error.to_string(),
+        problem: reader_says(&error),
     })
 }
 

@@ -25,6 +25,7 @@ pub(crate) use self::post::{Post, StoreTime};
 pub use self::wait_error::WaitError;
 pub(crate) use self::waits::{Suspension, Waits};
 use crate::answer::Answer;
+use crate::codec::Discretion;
 use crate::id::{FunctionId, IdError, InstanceId, TypeId};
 use crate::invoke_error::InvokeError;
 use crate::message::Outgoing;
@@ -86,6 +87,11 @@ impl Context {
 
     fn family(&self) -> &dyn Family {
         self.family.as_deref().unwrap_or(&self.given)
+    }
+
+    /// How much its errors say of values.
+    pub(crate) fn discretion(&self) -> Discretion {
+        self.notes.discretion()
     }
 
     /// The id of the child of this name.

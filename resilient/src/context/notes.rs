@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::codec::Discretion;
 use crate::journal::Journal;
 use crate::outcome::storable;
 use crate::scrapbook::{Progress, SaveError, Saver};
@@ -17,6 +18,7 @@ pub(crate) struct Notes {
     /// Held while a change is stored, so that changes are stored in the order in which they are made.
     storing: tokio::sync::Mutex<()>,
     saver: Option<Arc<dyn Saver>>,
+    discretion: Discretion,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +58,18 @@ impl Notes {
     /// With what is stored; without a saver nothing is, as in a unit test.
     pub(crate) fn new(journal: Journal, saver: Option<Arc<dyn Saver>>) -> Self {
         let state = State { stored: journal.clone(), journal, ..State::default() };
-        Self { state: Mutex::new(state), storing: tokio::sync::Mutex::default(), saver }
+        let storing = tokio::sync::Mutex::default();
+        Self { state: Mutex::new(state), storing, saver, discretion: Discretion::default() }
+    }
+
+    /// Has its context make errors that say as much as this of values. The task of the run is discreet by itself, and the
+    /// tasks that a body begins are not.
+    pub(crate) fn telling(self, discretion: Discretion) -> Self {
+        Self { discretion, ..self }
+    }
+
+    pub(crate) fn discretion(&self) -> Discretion {
+        self.discretion
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -346,7 +346,8 @@ impl GoingOn<'_> {
     /// Hands out what it waits for, when it is among what it has not looked at yet.
     pub(super) fn look<T: Messages>(&mut self) -> Option<T> {
         let is_read = self.waits.log.is_read();
-        let Look { found, unread, position } = self.waits.log.take::<T>(self.position());
+        let Look { found, unread, position } =
+            self.waits.notes.discretion().within(|| self.waits.log.take::<T>(self.position()));
         self.change(|wait| wait.seen = is_read.then_some(position));
         for (message, error) in unread {
             self.set_aside(message, &error);

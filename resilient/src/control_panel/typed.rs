@@ -296,7 +296,7 @@ impl<F: ResilientFn> ControlPanel<F> {
     /// Those of [`Runtime::completion`](crate::Runtime::completion).
     pub async fn completion(&self) -> Result<F::Output, InvokeError> {
         let (engine, id) = (self.raw.engine(), self.raw.id());
-        calls::typed::<F>(id, calls::completion(engine, id.clone()).await?)
+        calls::typed::<F>(engine.codecs.discretion(), id, calls::completion(engine, id.clone()).await?)
     }
 
     /// Stores the edits. The instance keeps its status, and the panel can be used on.
@@ -326,7 +326,11 @@ impl<F: ResilientFn> ControlPanel<F> {
         self.encode_edits()?;
         let (engine, row, changes) = self.raw.into_reinvocation()?;
         let (id, registration) = (row.id.clone(), engine.registration(F::TYPE_ID, F::VERSION)?);
-        calls::typed::<F>(&id, calls::reinvoke(&engine, registration, row, changes).await?)
+        calls::typed::<F>(
+            engine.codecs.discretion(),
+            &id,
+            calls::reinvoke(&engine, registration, row, changes).await?,
+        )
     }
 
     /// Stores the edits and makes the instance due at once; any replica runs it.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::Claimed;
 use super::post::RunPost;
 use super::saver::{RunSaver, Settled};
+use crate::codec::reader_says;
 use crate::context::{Context, Notes};
 use crate::engine::Engine;
 use crate::id::Epoch;
@@ -43,10 +44,11 @@ impl Body {
     pub(super) fn new(engine: &Arc<Engine>, claimed: &Claimed) -> Result<Self, Failure> {
         let (id, epoch) = (claimed.ticket.id().clone(), claimed.ticket.epoch());
         let journal = Journal::read(claimed.journal.as_deref());
-        let journal = journal.map_err(|error| Failure::of("unreadable journal", &error))?;
+        let journal = journal.map_err(|error| Failure::new("unreadable journal", reader_says(&error)))?;
         let known_dead_letters = journal.dead_letters.keys().copied().collect();
         let saver = Arc::new(RunSaver::new(engine, claimed));
-        let notes = Arc::new(Notes::new(journal, Some(Arc::clone(&saver) as _)));
+        let notes = Notes::new(journal, Some(Arc::clone(&saver) as _)).telling(engine.codecs.discretion());
+        let notes = Arc::new(notes);
         // Epoch 0 is that of a new instance, 1 that of the first claim; a hand-over takes the attempt back, not the epoch.
         let post = Arc::new(RunPost::new(engine, claimed));
         let context = Context::new(id, claimed.attempt, engine.shutting_down.subscribe())

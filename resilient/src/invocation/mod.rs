@@ -99,7 +99,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
         () = claimed.ticket.stopped() => {
             return events::run_stopped(&id, epoch);
         }
-        ended = INSIDE.scope((), wrapped(engine, &claimed)) => ended,
+        ended = INSIDE.scope((), engine.codecs.discretion().during(wrapped(engine, &claimed))) => ended,
     };
     finish::finish(engine, claimed, ended, &mut run).await;
     engine.waiting.hint(&id);

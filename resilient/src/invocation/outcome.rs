@@ -30,16 +30,15 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Turns what cannot be stored into a failure that says so.
     pub(super) fn check(engine: &Engine, outcome: RawOutcome, body: &Body, message_count: i64) -> Self {
-        let scrapbook = body.left();
         let id = body.context().id();
         let outcome = storable(engine, id, decided(outcome, body));
-        let check = |payload| engine.check_payload(id, Field::Scrapbook, payload).err();
-        let ended = match scrapbook.as_ref().and_then(check) {
-            None => Self::of(outcome, body.version(), scrapbook, || body.context().suspension(message_count)),
-            Some(problem) => Self::failed(&unsaved(outcome, &problem), None),
-        };
+        let check = |scrapbook: &_| engine.check_payload(id, Field::Scrapbook, scrapbook);
+        let (outcome, scrapbook) = beside(outcome, Field::Scrapbook, body.left(), check);
+        let check = |journal: &String| engine.check_journal(id, journal);
+        let (outcome, journal) = beside(outcome, Field::Journal, body.notes().changed(), check);
+        let ended = Self::of(outcome, body.version(), scrapbook, || body.context().suspension(message_count));
         let reason = ended.said(body.notes().reason());
-        Self { journal: body.notes().changed(), reason, apart: body.may_be_open(), ..ended }
+        Self { journal, reason, apart: body.may_be_open(), ..ended }
     }
 
     /// Why it waits: what middleware says of it, or else what the run waits for.
@@ -110,11 +109,24 @@ fn storable(engine: &Engine, id: &FunctionId, outcome: RawOutcome) -> RawOutcome
     problem.map_or(outcome, |problem| RawOutcome::Failed(Failure::new(UNSTORABLE, problem)))
 }
 
-/// What is stored when the scrapbook cannot be: a failure of the run is not hidden by it.
-fn unsaved(outcome: RawOutcome, problem: &InvokeError) -> Failure {
+/// What is stored with the outcome; when it cannot be, it stays as it was stored before, and the run fails.
+fn beside<T>(
+    outcome: RawOutcome,
+    field: Field<'_>,
+    value: Option<T>,
+    check: impl FnOnce(&T) -> Result<(), InvokeError>,
+) -> (RawOutcome, Option<T>) {
+    match value.as_ref().map_or(Ok(()), check) {
+        Ok(()) => (outcome, value),
+        Err(problem) => (RawOutcome::Failed(unsaved(outcome, field, &problem)), None),
+    }
+}
+
+/// A failure of the run is not hidden by what cannot be stored beside it.
+fn unsaved(outcome: RawOutcome, field: Field<'_>, problem: &InvokeError) -> Failure {
     match outcome {
         RawOutcome::Failed(mut failure) => {
-            failure.sources.push(format!("besides, the scrapbook was not stored: {problem}"));
+            failure.sources.push(format!("besides, the {} was not stored: {problem}", field.name()));
             failure
         }
         _ => Failure::new(UNSTORABLE, problem.to_string()),

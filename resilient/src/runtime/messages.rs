@@ -106,7 +106,11 @@ impl Runtime {
     ) -> Result<F::Output, InvokeError> {
         let instance = self.instance_with::<F>(id.into(), &param, messages)?;
         let id = instance.id.clone();
-        calls::typed::<F>(&id, calls::invoke(self.engine(), instance).await?)
+        calls::typed::<F>(
+            self.engine().codecs.discretion(),
+            &id,
+            calls::invoke(self.engine(), instance).await?,
+        )
     }
 
     /// Like [`schedule`](Self::schedule), with messages that are there when the instance begins.

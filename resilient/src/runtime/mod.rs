@@ -256,7 +256,11 @@ impl Runtime {
         id: impl Into<InstanceId>,
     ) -> Result<F::Output, InvokeError> {
         let id = function_id::<F>(id);
-        calls::typed::<F>(&id, calls::completion(self.engine(), id.clone()).await?)
+        calls::typed::<F>(
+            self.engine().codecs.discretion(),
+            &id,
+            calls::completion(self.engine(), id.clone()).await?,
+        )
     }
 
     /// Runs an existing instance again, here and at once, with its stored parameter and scrapbook.
@@ -278,7 +282,11 @@ impl Runtime {
         let row = calls::read(self.engine(), &id).await?;
         calls::check_version::<F>(&id, row.version)?;
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
-        calls::typed::<F>(&id, calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
+        calls::typed::<F>(
+            self.engine().codecs.discretion(),
+            &id,
+            calls::reinvoke(self.engine(), registration, row, Changes::default()).await?,
+        )
     }
 
     /// Opens a typed view on one instance.
@@ -365,7 +373,7 @@ impl Runtime {
     /// An instance without messages, about to be stored.
     fn instance<F: ResilientFn>(&self, id: InstanceId, param: &F::Param) -> Result<Instance, InvokeError> {
         let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
-        let param = F::encode_param(param);
+        let param = self.engine().codecs.discretion().within(|| F::encode_param(param));
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
         let id = function_id::<F>(id);
         let (parent, journal, messages) = (None, None, Vec::new());

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use resilient::Failure;
 use resilient::prelude::*;
 use resilient_tests::faults::Call;
-use resilient_tests::{FaultyStore, TestStore, on_every_store};
+use resilient_tests::{FaultyStore, TestStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    Probe, builder, double, failure, onlooker, quick, refusal, replica, secs, stored, two_replicas,
+    PATIENCE, Probe, builder, double, failure, onlooker, quick, refusal, replica, secs, stored, two_replicas,
 };
 
 /// The calls that a caller makes; heartbeats and watchdogs make others.
@@ -48,6 +48,12 @@ fn nested(levels: usize) -> Odd {
 #[derive(Debug, Default, Serialize, Deserialize, Scrapbook)]
 struct Pages {
     text: String,
+}
+
+/// Sleeps under a name that its journal keeps.
+#[resilient_fn(type_id = "Doze", register = false)]
+async fn doze(name: String, context: &Context) -> resilient::Result<()> {
+    Ok(context.sleep(name, Duration::from_hours(1)).await?)
 }
 
 /// Fills its scrapbook, and saves it or not, and returns as much.
@@ -197,6 +203,24 @@ on_every_store! {
         let found = failure(grow::invoke(&runtime, "2", 999).await);
         let text = "the result has 1001 bytes; at most 1000 are kept, see `Settings::max_payload`";
         assert_eq!(found, Failure::new("outcome that cannot be stored", text));
+    }
+
+    /// Nothing of it is stored: not what the run has noted, and not that it waits.
+    async fn a_journal_that_is_too_large_fails_the_run(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = builder(store.clone(), &probe).settings(quick().max_payload(200)).register::<doze>();
+        let runtime = runtime.start().await.expect("a runtime starts");
+        let name = |bytes| "x".repeat(bytes);
+        doze::schedule(&runtime, "fits", name(10)).await.expect("it is stored");
+        eventually(PATIENCE, async || stored(&store, "Doze", "fits").await.status == Status::Suspended).await;
+        let journal = stored(&store, "Doze", "fits").await.journal.expect("it has noted its sleep");
+        let most = 200 - (journal.len() - 10);
+        doze::schedule(&runtime, "most", name(most)).await.expect("it is stored");
+        eventually(PATIENCE, async || stored(&store, "Doze", "most").await.status == Status::Suspended).await;
+        let found = failure(doze::invoke(&runtime, "more", name(most + 1)).await);
+        let text = "the journal has 201 bytes; at most 200 are kept, see `Settings::max_payload`";
+        assert_eq!(found, Failure::new("outcome that cannot be stored", text));
+        assert_eq!(stored(&store, "Doze", "more").await.journal, None);
     }
 
     /// Nothing is stored for it.

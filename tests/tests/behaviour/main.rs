@@ -32,6 +32,7 @@
 //! - `bad_input`: ids, times and data that cannot be stored, refused before the store is asked; ids that look alike.
 //! - `data`: bytes and forms of data, as parameter, in a scrapbook and as a result.
 //! - `codecs`: data in another form than JSON, introduced, with another key, in panels.
+//! - `discreet`: errors that quote nothing of what a codec hides.
 //! - `undecoded`: data whose codec is not here or refuses it: kept, put off or failed, and a typed error.
 //! - `versions`: old and new code on the same data.
 //! - `scrapbooks`: a scrapbook is added to a function, and dropped.
@@ -60,6 +61,7 @@ mod correlation;
 mod crash;
 mod created_again;
 mod data;
+mod discreet;
 mod events;
 mod failures;
 mod guards;

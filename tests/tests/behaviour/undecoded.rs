@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::codecs::{
     NEXT_SEAL, Reply, SEAL, Seal, WRONG_SEAL, begun, letter, plain, raw, reply, started, write, written,
 };
-use crate::common::{PATIENCE, Probe, failure, secs, stored};
+use crate::common::{PATIENCE, Probe, failure, quick, secs, stored};
 
 /// Masks every byte, and cannot tell a wrong key.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,12 @@ async fn echo(
         draft.text.clear();
     }
     Ok(words.1.replace('_', ""))
+}
+
+/// Notes what its codec refuses.
+#[resilient_fn(type_id = "Doze under a codec", register = false)]
+async fn doze(_: u8, context: &Context) -> resilient::Result<()> {
+    Ok(context.sleep("refuse", secs(3_600)).await?)
 }
 
 #[track_caller]
@@ -182,6 +188,16 @@ on_every_store! {
         }
         let able = started(plain(store.another().await, &probe).codec(SEAL)).await;
         assert_eq!(write::completion(&able, "1").await.expect("it succeeds"), written());
+    }
+
+    /// Written all the same, it would be refused again and again, and the instance would never come to an end.
+    async fn a_journal_that_its_codec_refuses_fails_the_run(store: TestStore) {
+        let runtime = Runtime::builder(store.clone()).codec(Fussy).settings(quick()).register::<doze>();
+        let runtime = runtime.start().await.expect("it starts");
+        let found = failure(doze::invoke(&runtime, "1", 0).await);
+        let text = "the journal cannot be stored, for codec `fussy` refuses it: told to refuse";
+        assert_eq!(found, Failure::new("outcome that cannot be stored", text));
+        assert_eq!(stored(&store, "Doze under a codec", "1").await.journal, None);
     }
 
     async fn a_result_that_is_not_decoded_is_a_typed_error(store: TestStore) {

@@ -9,12 +9,12 @@ pub(crate) type Stores = BTreeSet<&'static str>;
 
 pub(crate) const EVERYWHERE: [&str; 4] = ["memory", "SQLite", "PostgreSQL", "MariaDB"];
 
-/// Files whose plain tests open a database; those of all the others run in memory.
+/// Files, and folders of them, whose plain tests open a database; those of all the others run in memory.
 const DATABASES: [(&str, &[&str]); 4] = [
     ("guide.rs", &["SQLite"]),
     ("sqlite.rs", &["SQLite"]),
     ("statements.rs", &["PostgreSQL"]),
-    ("tables.rs", &["SQLite", "PostgreSQL", "MariaDB"]),
+    ("tables/", &["SQLite", "PostgreSQL", "MariaDB"]),
 ];
 
 /// Every test of the test package and every case of the conformance suite, as `FILE::NAME`.
@@ -45,7 +45,10 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 
 /// What stands in `on_every_store!` runs on every store, what stands in `on_every_database!` on all but memory, and what is a test by itself where its file says.
 fn tests_of(file: &str, source: &str) -> Vec<(String, Stores)> {
-    let here = DATABASES.iter().find(|(name, _)| *name == file).map_or(&["memory"][..], |(_, stores)| stores);
+    let here = DATABASES
+        .iter()
+        .find(|(name, _)| file.starts_with(name))
+        .map_or(&["memory"][..], |(_, stores)| stores);
     let (mut inside, mut is_marked) = (None, false);
     let mut tests = Vec::new();
     for line in source.lines() {

@@ -1,6 +1,7 @@
 //! What is promised of the tables, on every database that is there.
 
 mod overview;
+mod patience;
 mod place;
 mod steps;
 

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use resilient::{ReplicaId, Store, StoreError};
 use resilient_sqlx::{MySqlOptions, PostgresOptions, SqliteStore};
-use resilient_tests::servers;
+use resilient_tests::servers::{self, Server};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection, Row, SqliteConnection};
+
+fn fresh_prefix() -> String {
+    format!("t{}", &ReplicaId::random().to_string().replace('-', "")[..12])
+}
 
 /// A database, and tables of its own in it.
 #[derive(Debug, Clone)]
@@ -18,12 +22,18 @@ pub(crate) enum Place {
 impl Place {
     /// One in each database that is there.
     pub(crate) fn all() -> Vec<Self> {
-        let fresh = || format!("t{}", &ReplicaId::random().to_string().replace('-', "")[..12]);
         let file = std::env::temp_dir().join(format!("resilient-{}.db", ReplicaId::random()));
         let mut places = vec![Self::Sqlite(file.display().to_string())];
-        places.extend(servers::postgres().map(|server| Self::Postgres(server.url().to_owned(), fresh())));
-        places.extend(servers::mysql().map(|server| Self::MySql(server.url().to_owned(), fresh())));
+        places.extend(
+            servers::postgres().map(|server| Self::Postgres(server.url().to_owned(), fresh_prefix())),
+        );
+        places.extend(servers::mysql().map(|server| Self::fresh_mysql(&server)));
         places
+    }
+
+    /// Tables on this server.
+    pub(crate) fn fresh_mysql(server: &Server) -> Self {
+        Self::MySql(server.url().to_owned(), fresh_prefix())
     }
 
     pub(crate) fn prefix(&self) -> &str {

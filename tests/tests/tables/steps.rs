@@ -9,7 +9,7 @@ use crate::append;
 use crate::place::Place;
 
 /// Makes the tables as they were after so many steps of the schema.
-async fn make_tables(place: &Place, steps: usize) {
+pub(crate) async fn make_tables(place: &Place, steps: usize) {
     place
         .run("create table #_schema (version bigint not null primary key, applied_at bigint not null)")
         .await;

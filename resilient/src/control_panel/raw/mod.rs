@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::messages::{self, MessageList, PanelMessage};
 use super::resolve::{UnknownCall, settled};
 use crate::answer::failure_of;
-use crate::codec::Field;
+use crate::codec::{Field, reader_says};
 use crate::engine::Engine;
 use crate::guard::{AtMostOnce, Guarded};
 use crate::id::{Epoch, FunctionId, ReplicaId, check_message_name, check_text};
@@ -296,6 +296,6 @@ fn journal_of(row: &StoredFunction) -> Result<Journal, DecodeError> {
     Journal::read(text).map_err(|error| DecodeError::Malformed {
         type_name,
         stored: 1,
-        problem: error.to_string(),
+        problem: reader_says(&error),
     })
 }

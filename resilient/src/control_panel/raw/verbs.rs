@@ -7,7 +7,7 @@ use super::{Edits, RawControlPanel};
 use crate::answer::failure_json;
 use crate::calls::{self, Changes};
 use crate::clock::{Due, Timestamp};
-use crate::codec::{Field, Place};
+use crate::codec::Field;
 use crate::engine::Engine;
 use crate::invocation;
 use crate::invoke_error::InvokeError;
@@ -159,11 +159,7 @@ impl RawControlPanel {
         }
         // An emptied journal is stored as one, for `None` would leave the old one.
         let text = journal.text().unwrap_or_else(|| "{}".to_owned());
-        let (bytes, limit) = (text.len(), self.engine.settings.max_payload);
-        if bytes > limit {
-            return Err(InvokeError::TooLarge { field: "journal", bytes, limit });
-        }
-        self.engine.check_codec(&Place::new(&self.row.id, Field::Journal, 0), &text)?;
+        self.engine.check_journal(&self.row.id, &text)?;
         Ok(Some(text))
     }
 
