@@ -9,16 +9,26 @@ use std::sync::{Arc, Mutex};
 use resilient::store::{After, Delete, Edit, Ending, Finish, Save, Write, Written};
 use resilient::{
     Clock, Epoch, Filter, FunctionId, InMemoryStore, ReplicaId, Status, Store, StoredFunction, StoredMessage,
-    TokioClock,
+    Timestamp,
 };
 use tokio::time::Instant;
+
+/// The time of tokio's timers, which begins anew with each seed.
+#[derive(Debug, Clone, Copy)]
+struct FromTheBeginning(Instant);
+
+impl Clock for FromTheBeginning {
+    fn now(&self) -> Timestamp {
+        // Long ago: what compares it with the clock of this machine finds the same each time.
+        Timestamp::from_micros(1_000_000_000_000_000).saturating_add(self.0.elapsed())
+    }
+}
 
 /// What happened, and what must not have happened.
 #[derive(Debug, Clone)]
 pub(crate) struct Audit {
-    clock: TokioClock,
+    clock: FromTheBeginning,
     store: InMemoryStore,
-    begun: Instant,
     log: Arc<Mutex<Log>>,
 }
 
@@ -30,9 +40,8 @@ struct Log {
 
 impl Audit {
     pub(crate) fn new() -> Self {
-        let clock = TokioClock::default();
-        let store = InMemoryStore::with_clock(clock);
-        Self { clock, store, begun: Instant::now(), log: Arc::default() }
+        let clock = FromTheBeginning(Instant::now());
+        Self { clock, store: InMemoryStore::with_clock(clock), log: Arc::default() }
     }
 
     pub(crate) fn store(&self) -> &InMemoryStore {
@@ -40,7 +49,7 @@ impl Audit {
     }
 
     pub(crate) fn note(&self, who: impl Debug, what: impl Debug) {
-        let line = format!("{:8.3} {who:?} {what:?}", self.begun.elapsed().as_secs_f64());
+        let line = format!("{:8.3} {who:?} {what:?}", self.clock.0.elapsed().as_secs_f64());
         self.log.lock().expect("nobody panics here").events.push(line);
     }
 
