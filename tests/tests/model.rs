@@ -4,6 +4,8 @@
 //! `RESILIENT_MODEL_SEED=7` repeats one seed, event for event, and with `--nocapture` prints all that happened;
 //! `RESILIENT_MODEL_SECONDS=600` tries more of them.
 
+#[path = "model/ask.rs"]
+mod ask;
 #[path = "model/audit.rs"]
 mod audit;
 #[path = "model/brief.rs"]

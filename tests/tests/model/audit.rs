@@ -39,6 +39,7 @@ pub(crate) struct Audit {
 struct Log {
     events: Vec<String>,
     violations: Vec<String>,
+    deleted_when_due: HashSet<FunctionId>,
 }
 
 impl Audit {
@@ -67,6 +68,11 @@ impl Audit {
 
     pub(crate) fn events(&self) -> Vec<String> {
         self.log.lock().expect("nobody panics here").events.clone()
+    }
+
+    /// Whether somebody has deleted it when it was due.
+    pub(crate) fn was_deleted_when_due(&self, id: &FunctionId) -> bool {
+        self.log.lock().expect("nobody panics here").deleted_when_due.contains(id)
     }
 
     pub(crate) fn violations(&self) -> Vec<String> {
@@ -153,6 +159,10 @@ impl Audit {
             format!("a failure came to nothing: {}", context())
         });
         self.judge_wish(write, before, after, context);
+        let is_due = before.and_then(|row| row.due_at).is_some_and(|due| due <= self.clock.now());
+        if is_due && matches!(write, Write::Delete(_)) {
+            self.log.lock().expect("nobody panics here").deleted_when_due.insert(write.id().clone());
+        }
     }
 
     /// What is to be cancelled is not put away, and the wish is not forgotten.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use resilient::prelude::*;
-use resilient::{Cancelled, FunctionId};
+use resilient::{Cancelled, Failure, FunctionId};
 use resilient_tests::orders::Ledger;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::ask::{Cancellation, End, cancel, have_done, run_again};
 use super::audit::Audit;
 use super::process::Processes;
 use super::random::Random;
@@ -69,7 +70,11 @@ pub(crate) async fn errand(
         Way::Listens => tokio::select! {
             biased;
             () = context.cancelled() => {
-                context.at_least_once("undo", async || Ok::<(), resilient::Error>(ledger.charge(&name))).await?;
+                let undo = async || {
+                    ledger.charge(&name);
+                    Ok::<(), resilient::Error>(())
+                };
+                context.at_least_once("undo", undo).await?;
                 Err(Cancelled)?;
             }
             () = sleep(wish.time) => {}
@@ -80,6 +85,7 @@ pub(crate) async fn errand(
         }
         Way::PutsOff if rounds.done < ROUNDS => {
             rounds.done += 1;
+            sleep(wish.time / 4).await;
             return Postpone::for_(wish.time).into_err();
         }
         Way::PutsOff => {}
@@ -88,23 +94,13 @@ pub(crate) async fn errand(
     Ok(ledger.next())
 }
 
+fn is_cancelled(failure: &str) -> bool {
+    serde_json::from_str::<Failure>(failure).is_ok_and(|failure| failure.is_cancelled())
+}
+
 /// Its name in the ledger, which it shares with others.
 fn name(instance: &str) -> String {
     format!("{ERRAND} {instance}")
-}
-
-/// How one has ended, as the one who asked for it saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Done(u64),
-    Cancelled,
-}
-
-/// What became of a cancellation, as the one who asked for it saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cancellation {
-    Stored,
-    TooLate(Status),
 }
 
 /// One of them, with who wants it and who does not.
@@ -113,7 +109,7 @@ pub(crate) struct Errand {
     wish: Wish,
     /// Whether somebody lets it run again after it was cancelled.
     revived: bool,
-    asker: JoinHandle<End>,
+    asker: JoinHandle<End<u64>>,
     canceller: JoinHandle<Cancellation>,
 }
 
@@ -124,7 +120,7 @@ impl Errand {
         let revived = wish.way != Way::Waits && random.percent(30);
         let asker =
             ask(processes.clone(), Random::new(seed, 31_000 + number), number.to_string(), (wish, revived));
-        let canceller = cancel(processes.clone(), Random::new(seed, 32_000 + number), number.to_string());
+        let canceller = undo(processes.clone(), Random::new(seed, 32_000 + number), number.to_string());
         Self { number, wish, revived, asker: tokio::spawn(asker), canceller: tokio::spawn(canceller) }
     }
 
@@ -141,17 +137,15 @@ impl Errand {
         };
         let row = audit.row(&FunctionId::new(ERRAND, number.to_string())).await.expect("it was asked for");
         let context = || format!("errand {number} {wish:?}: {cancellation:?}, {end:?}: {row:?}");
-        let is_stored = match end {
-            End::Done(end) => row.result.as_ref().is_some_and(|result| result.body == end.to_string()),
-            End::Cancelled => {
-                row.failure.as_ref().is_some_and(|failure| failure.contains(Cancelled::FAILURE))
-            }
+        let is_stored = match &end {
+            Ok(end) => row.result.as_ref().is_some_and(|result| result.body == end.to_string()),
+            Err(_) => row.failure.as_deref().is_some_and(is_cancelled),
         };
         audit.expect(is_stored, || format!("it has ended in another way: {}", context()));
-        let fits = match (end, cancellation) {
-            (End::Done(_), Cancellation::Stored) => wish.way != Way::Waits,
-            (End::Done(_), Cancellation::TooLate(status)) => status == Status::Succeeded,
-            (End::Cancelled, cancellation) => cancellation == Cancellation::Stored && !revived,
+        let fits = match (&end, cancellation) {
+            (Ok(_), Cancellation::Stored) => wish.way != Way::Waits,
+            (Ok(_), Cancellation::TooLate(status)) => status == Status::Succeeded,
+            (Err(_), cancellation) => cancellation == Cancellation::Stored && !revived,
         };
         audit.expect(fits, || format!("it has not ended as it was told: {}", context()));
         let page = ledger.page(&name(&number.to_string()));
@@ -161,56 +155,32 @@ impl Errand {
     }
 }
 
-async fn ask(processes: Processes, mut random: Random, id: String, (wish, revived): (Wish, bool)) -> End {
+async fn ask(
+    processes: Processes,
+    mut random: Random,
+    id: String,
+    (wish, revived): (Wish, bool),
+) -> End<u64> {
     sleep(random.millis(0, 20_000)).await;
-    let attempt = |runtime, choice| attempt(runtime, id.clone(), wish, revived, choice);
+    let attempt = |runtime, choice| {
+        let id = id.clone();
+        async move {
+            match have_done::<errand>(&runtime, &id, wish, choice).await? {
+                Err(failure) if revived && failure.is_cancelled() => {
+                    run_again::<errand>(&runtime, &id, choice, Failure::is_cancelled).await
+                }
+                end => Some(end),
+            }
+        }
+    };
     processes.insist(&mut random, attempt).await
 }
 
-async fn attempt(runtime: Runtime, id: String, wish: Wish, revived: bool, choice: usize) -> Option<End> {
-    let id = id.as_str();
-    let asked = match choice % 3 {
-        0 => errand::schedule(&runtime, id, wish).await.err(),
-        1 => errand::schedule_after(&runtime, id, wish, Duration::from_secs(1)).await.err(),
-        _ => match errand::invoke(&runtime, id, wish).await {
-            Ok(number) => return Some(End::Done(number)),
-            Err(InvokeError::Postponed { .. } | InvokeError::Suspended { .. }) => None,
-            Err(error) => Some(error),
-        },
-    };
-    let asked = match asked {
-        None => errand::completion(&runtime, id).await,
-        Some(error) => Err(error),
-    };
-    match asked {
-        Ok(number) => Some(End::Done(number)),
-        Err(InvokeError::Failed(failure)) if failure.is_cancelled() && !revived => Some(End::Cancelled),
-        Err(InvokeError::Failed(failure)) if failure.is_cancelled() => {
-            let panel = errand::control_panel(&runtime, id).await.ok()?;
-            match panel.status() {
-                Status::Failed if choice % 2 == 0 => panel.reinvoke().await.ok().map(End::Done),
-                Status::Failed => panel.schedule_reinvoke().await.ok().and(None),
-                _ => None,
-            }
-        }
-        Err(InvokeError::Store(_) | InvokeError::ShuttingDown | InvokeError::NotFound { .. }) => None,
-        Err(other) => panic!("whoever asks cannot go on after: {other:?}"),
-    }
-}
-
-async fn cancel(processes: Processes, mut random: Random, id: String) -> Cancellation {
+async fn undo(processes: Processes, mut random: Random, id: String) -> Cancellation {
     sleep(random.millis(1_000, 38_000)).await;
-    let attempt = |runtime: Runtime, _| {
+    let attempt = |runtime, _| {
         let id = id.clone();
-        async move {
-            match errand::cancel(&runtime, id).await {
-                Ok(()) => Some(Cancellation::Stored),
-                Err(InvokeError::Ended { status, .. }) => Some(Cancellation::TooLate(status)),
-                Err(InvokeError::Store(_) | InvokeError::ShuttingDown) => None,
-                Err(InvokeError::NotFound { .. } | InvokeError::Changed { .. }) => None,
-                Err(other) => panic!("whoever cancels cannot go on after: {other:?}"),
-            }
-        }
+        async move { cancel::<errand>(&runtime, &id).await }
     };
     processes.insist(&mut random, attempt).await
 }

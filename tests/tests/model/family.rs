@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::ask::{End, cancel, have_done, run_again};
 use super::audit::Audit;
 use super::process::Processes;
 use super::random::Random;
@@ -150,7 +151,7 @@ pub(crate) async fn parent(
     let id = context.instance_id().as_str();
     let running = ledger.begin(&name(PARENT, id));
     let mut ends = Ends::new();
-    let all = have_done(&plan, context, &mut ends).await;
+    let all = all_done(&plan, context, &mut ends).await;
     for (name, end) in ends {
         expect_stored(&audit, &format!("{id}/{name}"), end).await;
         let before = seen.ends.insert(name.clone(), end);
@@ -168,7 +169,7 @@ pub(crate) async fn parent(
     Ok(seen.ends.clone())
 }
 
-async fn have_done(plan: &Plan, context: &Context, ends: &mut Ends) -> Result<(), InvokeError> {
+async fn all_done(plan: &Plan, context: &Context, ends: &mut Ends) -> Result<(), InvokeError> {
     for (number, task) in plan.left.iter().enumerate() {
         context.schedule::<child>(format!("left {number}"), task.clone()).await?;
     }
@@ -201,18 +202,11 @@ fn name(type_id: &str, instance: &str) -> String {
     format!("{type_id} {instance}")
 }
 
-/// How a parent has ended, as the one who asked for it saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
-    Done(Ends),
-    Cancelled,
-}
-
 /// One parent with all that is to be done for it.
 pub(crate) struct Family {
     number: u64,
     plan: Plan,
-    asker: JoinHandle<End>,
+    asker: JoinHandle<End<Ends>>,
     cancellers: Vec<JoinHandle<()>>,
     /// Whether somebody cancels the parent.
     doomed: bool,
@@ -227,17 +221,13 @@ impl Family {
         let mut cancellers = Vec::new();
         if doomed {
             let (random, id) = (Random::new(seed, 21_000 + number), number.to_string());
-            cancellers.push(tokio::spawn(cancel(processes.clone(), random, id, true)));
+            cancellers.push(tokio::spawn(undo::<parent>(processes.clone(), random, id)));
         }
         let children: Vec<_> = plan.children().into_keys().collect();
         if random.percent(30) && !children.is_empty() {
             let id = format!("{number}/{}", children[random.below(children.len())]);
-            cancellers.push(tokio::spawn(cancel(
-                processes.clone(),
-                Random::new(seed, 22_000 + number),
-                id,
-                false,
-            )));
+            let random = Random::new(seed, 22_000 + number);
+            cancellers.push(tokio::spawn(undo::<child>(processes.clone(), random, id)));
         }
         let random = Random::new(seed, 23_000 + number);
         let asker =
@@ -256,7 +246,7 @@ impl Family {
         cancellers.iter().for_each(JoinHandle::abort);
         let row = audit.row(&FunctionId::new(PARENT, number.to_string())).await.expect("it was asked for");
         match end {
-            End::Done(ends) => {
+            Ok(ends) => {
                 let body = serde_json::to_string(&ends).expect("it is JSON");
                 let stored = row.result.as_ref().map(|result| &result.body);
                 audit.expect(stored == Some(&body), || format!("{number} gave {body}: {row:?}"));
@@ -264,8 +254,8 @@ impl Family {
                     expect_stored(audit, &format!("{number}/{name}"), end).await;
                 }
             }
-            End::Cancelled => audit.expect(doomed && row.status == Status::Failed, || {
-                format!("parent {number} was said to be cancelled: {row:?}")
+            Err(failure) => audit.expect(doomed && row.status == Status::Failed, || {
+                format!("parent {number} was said to have ended with {failure}: {row:?}")
             }),
         }
         expect_children(audit, ledger, number, &plan, limit).await;
@@ -301,43 +291,22 @@ async fn children(audit: &Audit, parent: &str) -> Vec<StoredFunction> {
 }
 
 /// Asks for a parent until it has ended, and repairs what has failed.
-async fn ask(processes: Processes, audit: Audit, mut random: Random, id: String, plan: Plan) -> End {
+async fn ask(processes: Processes, audit: Audit, mut random: Random, id: String, plan: Plan) -> End<Ends> {
     sleep(random.millis(0, 20_000)).await;
-    let attempt = |runtime, choice| attempt(runtime, audit.clone(), id.clone(), plan.clone(), choice);
+    let attempt = |runtime, choice| {
+        let (audit, id, plan) = (audit.clone(), id.clone(), plan.clone());
+        Box::pin(async move { attempt(&runtime, &audit, &id, plan, choice).await })
+    };
     processes.insist(&mut random, attempt).await
 }
 
-async fn attempt(runtime: Runtime, audit: Audit, id: String, plan: Plan, choice: usize) -> Option<End> {
-    mend_children(&runtime, &audit, &id).await?;
-    let id = id.as_str();
-    let asked = match choice % 3 {
-        0 => parent::schedule(&runtime, id, plan).await.err(),
-        1 => None,
-        _ => match parent::invoke(&runtime, id, plan).await {
-            Ok(ends) => return Some(End::Done(ends)),
-            Err(InvokeError::Postponed { .. } | InvokeError::Suspended { .. }) => None,
-            Err(error) => Some(error),
-        },
-    };
-    let asked = match asked {
-        None => parent::completion(&runtime, id).await,
-        Some(error) => Err(error),
-    };
-    match asked {
-        Ok(ends) => Some(End::Done(ends)),
-        Err(InvokeError::Failed(failure)) if failure.is_cancelled() => Some(End::Cancelled),
-        Err(InvokeError::Failed(_)) => {
-            let panel = parent::control_panel(&runtime, id).await.ok()?;
-            // Another attempt may have let it run again, or cancelled it, meanwhile.
-            let may_run = panel.failure().is_some_and(|failure| !failure.is_cancelled());
-            match choice % 2 {
-                _ if !may_run => None,
-                0 => panel.reinvoke().await.ok().map(End::Done),
-                _ => panel.schedule_reinvoke().await.ok().and(None),
-            }
+async fn attempt(runtime: &Runtime, audit: &Audit, id: &str, plan: Plan, choice: usize) -> Option<End<Ends>> {
+    mend_children(runtime, audit, id).await?;
+    match have_done::<parent>(runtime, id, plan, choice).await? {
+        Err(failure) if !failure.is_cancelled() => {
+            run_again::<parent>(runtime, id, choice, |failure| !failure.is_cancelled()).await
         }
-        Err(InvokeError::Store(_) | InvokeError::ShuttingDown | InvokeError::NotFound { .. }) => None,
-        Err(other) => panic!("whoever asks cannot go on after: {other:?}"),
+        end => Some(end),
     }
 }
 
@@ -356,23 +325,11 @@ async fn mend_children(runtime: &Runtime, audit: &Audit, parent: &str) -> Option
 }
 
 /// Asks that a parent or a child of one ends, until that is stored or it has ended.
-async fn cancel(processes: Processes, mut random: Random, id: String, is_parent: bool) {
+async fn undo<F: ResilientFn>(processes: Processes, mut random: Random, id: String) {
     sleep(random.millis(1_000, 38_000)).await;
-    let attempt = |runtime: Runtime, _| {
+    let attempt = |runtime, _| {
         let id = id.clone();
-        async move {
-            let asked = if is_parent {
-                parent::cancel(&runtime, id).await
-            } else {
-                child::cancel(&runtime, id).await
-            };
-            match asked {
-                Ok(()) | Err(InvokeError::Ended { .. }) => Some(()),
-                Err(InvokeError::Store(_) | InvokeError::ShuttingDown) => None,
-                Err(InvokeError::NotFound { .. } | InvokeError::Changed { .. }) => None,
-                Err(other) => panic!("whoever cancels cannot go on after: {other:?}"),
-            }
-        }
+        async move { cancel::<F>(&runtime, &id).await }
     };
-    processes.insist(&mut random, attempt).await
+    processes.insist(&mut random, attempt).await;
 }
