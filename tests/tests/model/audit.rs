@@ -146,12 +146,13 @@ impl Audit {
         };
         self.expect(holds, || format!("the guard did not hold: {}", context()));
         let had_succeeded = before.is_some_and(|row| row.status == Status::Succeeded);
-        self.expect(!had_succeeded || before == after, || {
+        let is_deleted = matches!(write, Write::Delete(_));
+        self.expect(!had_succeeded || is_deleted || before == after, || {
             format!("a result was written over: {}", context())
         });
         // A failure is final as well, until a person decides anew.
         let had_failed = before.is_some_and(|row| row.status == Status::Failed);
-        let is_decided = matches!(write, Write::Edit(_) | Write::Delete(_));
+        let is_decided = is_deleted || matches!(write, Write::Edit(_));
         let same =
             |of: fn(&StoredFunction) -> (Status, Option<&String>, Epoch)| before.map(of) == after.map(of);
         let stays = same(|row| (row.status, row.failure.as_ref(), row.epoch));
@@ -160,7 +161,7 @@ impl Audit {
         });
         self.judge_wish(write, before, after, context);
         let is_due = before.and_then(|row| row.due_at).is_some_and(|due| due <= self.clock.now());
-        if is_due && matches!(write, Write::Delete(_)) {
+        if is_due && is_deleted {
             self.log.lock().expect("nobody panics here").deleted_when_due.insert(write.id().clone());
         }
     }

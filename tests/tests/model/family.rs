@@ -99,6 +99,8 @@ pub(crate) struct Plan {
     fetches: bool,
     /// Whether it is put off when a child has failed, instead of failing.
     patient: bool,
+    /// Whether somebody deletes one of them, which is then begun anew when it is asked for.
+    loses: bool,
 }
 
 impl Plan {
@@ -114,7 +116,14 @@ impl Plan {
         };
         let (left, many) = (some(2), some(4));
         let beside = random.percent(60).then(|| (Task::new(random, false), Task::new(random, false)));
-        Self { left, beside, many, fetches: random.percent(50), patient: random.percent(50) }
+        Self {
+            left,
+            beside,
+            many,
+            fetches: random.percent(50),
+            patient: random.percent(50),
+            loses: random.percent(15),
+        }
     }
 
     /// The names of its children, with what each of them does.
@@ -153,11 +162,13 @@ pub(crate) async fn parent(
     let mut ends = Ends::new();
     let all = all_done(&plan, context, &mut ends).await;
     for (name, end) in ends {
-        expect_stored(&audit, &format!("{id}/{name}"), end).await;
         let before = seen.ends.insert(name.clone(), end);
-        audit.expect(before.is_none_or(|before| before == end), || {
-            format!("{id}/{name} has come to {before:?} and then to {end}")
-        });
+        if !plan.loses {
+            expect_stored(&audit, &format!("{id}/{name}"), end).await;
+            audit.expect(before.is_none_or(|before| before == end), || {
+                format!("{id}/{name} has come to {before:?} and then to {end}")
+            });
+        }
     }
     match all {
         Err(InvokeError::Failed(_)) if plan.patient => {
@@ -207,7 +218,7 @@ pub(crate) struct Family {
     number: u64,
     plan: Plan,
     asker: JoinHandle<End<Ends>>,
-    cancellers: Vec<JoinHandle<()>>,
+    others: Vec<JoinHandle<()>>,
     /// Whether somebody cancels the parent.
     doomed: bool,
 }
@@ -218,39 +229,44 @@ impl Family {
         let mut random = Random::new(seed, 20_000 + number);
         let plan = Plan::new(&mut random);
         let doomed = random.percent(20);
-        let mut cancellers = Vec::new();
+        let mut others = Vec::new();
         if doomed {
             let (random, id) = (Random::new(seed, 21_000 + number), number.to_string());
-            cancellers.push(tokio::spawn(undo::<parent>(processes.clone(), random, id)));
+            others.push(tokio::spawn(undo::<parent>(processes.clone(), random, id)));
         }
         let children: Vec<_> = plan.children().into_keys().collect();
         if random.percent(30) && !children.is_empty() {
             let id = format!("{number}/{}", children[random.below(children.len())]);
             let random = Random::new(seed, 22_000 + number);
-            cancellers.push(tokio::spawn(undo::<child>(processes.clone(), random, id)));
+            others.push(tokio::spawn(undo::<child>(processes.clone(), random, id)));
+        }
+        if plan.loses && !children.is_empty() {
+            let id = format!("{number}/{}", children[random.below(children.len())]);
+            let random = Random::new(seed, 24_000 + number);
+            others.push(tokio::spawn(lose(processes.clone(), random, id)));
         }
         let random = Random::new(seed, 23_000 + number);
         let asker =
             tokio::spawn(ask(processes.clone(), audit.clone(), random, number.to_string(), plan.clone()));
-        Self { number, plan, asker, cancellers, doomed }
+        Self { number, plan, asker, others, doomed }
     }
 
     /// Waits for the ends of all, that long and as long as they take by their own wish.
     pub(crate) async fn expect_kept(self, audit: &Audit, ledger: &Ledger, drain: Duration) {
-        let Self { number, plan, asker, cancellers, doomed } = self;
+        let Self { number, plan, asker, others, doomed } = self;
         let limit = drain + plan.takes();
         let Ok(Ok(end)) = timeout(limit, asker).await else {
             return audit.violation(format!("parent {number} is stuck or failed: {plan:?}"));
         };
         // What was never begun is not there to be cancelled.
-        cancellers.iter().for_each(JoinHandle::abort);
+        others.iter().for_each(JoinHandle::abort);
         let row = audit.row(&FunctionId::new(PARENT, number.to_string())).await.expect("it was asked for");
         match end {
             Ok(ends) => {
                 let body = serde_json::to_string(&ends).expect("it is JSON");
                 let stored = row.result.as_ref().map(|result| &result.body);
                 audit.expect(stored == Some(&body), || format!("{number} gave {body}: {row:?}"));
-                for (name, end) in ends {
+                for (name, end) in ends.into_iter().filter(|_| !plan.loses) {
                     expect_stored(audit, &format!("{number}/{name}"), end).await;
                 }
             }
@@ -274,7 +290,8 @@ async fn expect_children(audit: &Audit, ledger: &Ledger, number: u64, plan: &Pla
     }
     for row in children(audit, &number.to_string()).await {
         let page = ledger.page(&name(CHILD, row.id.instance_id.as_str()));
-        audit.expect(page.most_at_once <= 1, || format!("{} ran beside itself", row.id));
+        // The run of one that was deleted goes on for a while.
+        audit.expect(plan.loses || page.most_at_once <= 1, || format!("{} ran beside itself", row.id));
         let is_ok = row.status == Status::Failed || page.begun > 0;
         audit.expect(is_ok, || format!("{} has succeeded without a run", row.id));
     }
@@ -330,6 +347,16 @@ async fn undo<F: ResilientFn>(processes: Processes, mut random: Random, id: Stri
     let attempt = |runtime, _| {
         let id = id.clone();
         async move { cancel::<F>(&runtime, &id).await }
+    };
+    processes.insist(&mut random, attempt).await;
+}
+
+/// Deletes a child, once it is there.
+async fn lose(processes: Processes, mut random: Random, id: String) {
+    sleep(random.millis(1_000, 30_000)).await;
+    let attempt = |runtime: Runtime, _| {
+        let id = id.clone();
+        async move { child::control_panel(&runtime, id).await.ok()?.delete().await.ok() }
     };
     processes.insist(&mut random, attempt).await;
 }
