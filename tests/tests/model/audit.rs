@@ -14,6 +14,8 @@ use resilient::{
 };
 use tokio::time::Instant;
 
+use super::family;
+
 /// The time of tokio's timers, which begins anew with each seed.
 #[derive(Debug, Clone, Copy)]
 struct FromTheBeginning(Instant);
@@ -213,6 +215,11 @@ impl Audit {
             format!("{count} have expired, and these are gone: {gone:?}")
         });
         for row in &gone {
+            let parent = row.id.instance_id.as_str().rsplit_once('/').map(|(parent, _)| parent);
+            let asks = left.iter().find(|other| {
+                parent == Some(other.id.instance_id.as_str()) && family::is_unfinished_parent(other)
+            });
+            self.expect(asks.is_none(), || format!("{} has expired, and {asks:?} may ask for it", row.id));
             self.note(who, ("expired", &row.id.type_id, &row.id.instance_id));
             let kept_for = self.kept_for.get(row.id.type_id.as_str());
             let holds = row.status == Status::Succeeded
