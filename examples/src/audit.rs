@@ -126,6 +126,7 @@ mod tests {
     fn stored(id: &str, status: Status) -> StoredOrder {
         StoredOrder::from(StoredFunction {
             id: FunctionId::new("OrderProcessor", id),
+            parent: None,
             status,
             epoch: Epoch::ZERO,
             owner: None,

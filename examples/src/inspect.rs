@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use resilient::store::After;
-use resilient::{Epoch, Status, Store};
+use resilient::{Epoch, LiveReplica, Status, Store};
 
 use crate::console::say;
 use crate::flow::Form;
@@ -19,6 +19,7 @@ const MOST_MESSAGES: u32 = 100;
 pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Result<()> {
     let store = place.open().await?;
     let orders = stored::orders(&*store, status).await?;
+    let live = store.replicas().await?;
     let mut table = table();
     table.set_header(["order", "status", "runs", "shipping", "customer", "total", "updated", "next or why"]);
     for order in &orders {
@@ -30,7 +31,7 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
             order.order.as_ref().map_or_else(String::new, |order| order.customer.name.clone()),
             order.order.as_ref().map_or_else(String::new, |order| money(order.total())),
             when(order.row.updated_at),
-            next_or_why(order),
+            next_or_why(order, &live),
         ]);
     }
     say(&table);
@@ -38,10 +39,12 @@ pub(crate) async fn list(place: &Place, status: Option<Status>) -> anyhow::Resul
     Ok(())
 }
 
-fn next_or_why(order: &StoredOrder) -> String {
-    let due = order.row.due_at.map(|due| format!("due {}", when(due)));
-    let reason = order.row.reason.clone();
-    due.or_else(|| order.failure().into_iter().next()).or(reason).unwrap_or_default()
+fn next_or_why(order: &StoredOrder, live: &[LiveReplica]) -> String {
+    match order.status() {
+        Status::Succeeded => String::new(),
+        Status::Failed => order.failure().into_iter().next().unwrap_or_default(),
+        Status::Executing | Status::Postponed | Status::Suspended => order.row.explain(live),
+    }
 }
 
 /// Everything about one order.
@@ -49,7 +52,7 @@ pub(crate) async fn show(place: &Place, id: &str) -> anyhow::Result<()> {
     let store = place.open().await?;
     let order = stored::order(&*store, id).await?;
     let order = order.with_context(|| no_such_order(place, id))?;
-    say(facts(&order));
+    say(facts(&order, &store.replicas().await?));
     if order.form() == Form::Messages {
         say(messages(&*store, &order).await?);
     }
@@ -64,7 +67,7 @@ pub(crate) fn no_such_order(place: &Place, id: &str) -> String {
     format!("there is no order `{id}`; see all with: {}", place.command("list"))
 }
 
-fn facts(order: &StoredOrder) -> comfy_table::Table {
+fn facts(order: &StoredOrder, live: &[LiveReplica]) -> comfy_table::Table {
     let row = &order.row;
     let mut table = table();
     table.set_header(["order", order.id()]);
@@ -79,8 +82,8 @@ fn facts(order: &StoredOrder) -> comfy_table::Table {
     if let Some(due) = row.due_at {
         fact("due", &when(due));
     }
-    if let Some(reason) = &row.reason {
-        fact("waits", reason);
+    if !row.status.is_completed() {
+        fact("stands", &row.explain(live));
     }
     if let Some(order) = &order.order {
         let products = order.products.iter();

@@ -324,6 +324,14 @@ pub(crate) fn generic_data() -> &'static str {
     "versioned data cannot be generic; what is stored has one type"
 }
 
+pub(crate) fn guard_as_attribute(field: &str) -> String {
+    format!("a guarded call is known by the type of its field; write `{field}`")
+}
+
+pub(crate) fn attribute_on_a_field(attribute: &str) -> String {
+    format!("`#[{attribute}(…)]` is about the whole type; write it above that")
+}
+
 pub(crate) fn missing_version(version: u32) -> String {
     format!("earlier versions need a version that comes after them; write `version = {version}`")
 }

@@ -23,7 +23,7 @@ pub fn resilient_fn(attr: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[doc = include_str!("docs/scrapbook.md")]
-#[proc_macro_derive(Scrapbook, attributes(scrapbook))]
+#[proc_macro_derive(Scrapbook, attributes(scrapbook, at_most_once, at_least_once))]
 pub fn derive_scrapbook(item: TokenStream) -> TokenStream {
     versioned::derive(versioned::Role::Scrapbook, item.into()).into()
 }

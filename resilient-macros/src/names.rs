@@ -9,6 +9,10 @@ pub(crate) const VERSIONED: &str = "versioned";
 pub(crate) const MESSAGE: &str = "message";
 pub(crate) const MESSAGES: &str = "messages";
 
+/// The guards of calls, as somebody may write them who takes them for attributes, and their types.
+pub(crate) const GUARDS: [(&str, &str); 2] =
+    [("at_most_once", "AtMostOnce"), ("at_least_once", "AtLeastOnce")];
+
 pub(crate) const TYPE_ID: &str = "type_id";
 pub(crate) const VERSION: &str = "version";
 pub(crate) const HANDLE: &str = "handle";

@@ -70,6 +70,9 @@ impl Record for Create {
         values.extend(payload_values(Some(&self.param)));
         values.extend(payload_values(self.scrapbook.as_ref()));
         values.extend([Value::text(self.journal.as_deref()), Value::count(first_messages(self).count())]);
+        let parent = self.parent.as_ref();
+        values.push(Value::text(parent.map(|parent| parent.type_id.as_str())));
+        values.push(Value::text(parent.map(|parent| parent.instance_id.as_str())));
         values
     }
 }

@@ -112,6 +112,7 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
         let (id, status) = (self.id()?, self.status()?);
         let lacks = |what| StoreError::permanent(format!("`{id}` has no {what}"));
         Ok(StoredFunction {
+            parent: self.parent()?,
             status,
             epoch: Epoch::new(self.number(3)?),
             owner: self.replica(4)?,
@@ -133,6 +134,12 @@ impl<'r, R: Columns<'r>> Reader<'r, R> {
             completed_at: self.time(19)?,
             id,
         })
+    }
+
+    /// The parent of a child; a build that knew of none left both columns empty.
+    fn parent(&self) -> Result<Option<FunctionId>, sqlx::Error> {
+        let halves = self.0.maybe_text(24)?.zip(self.0.maybe_text(25)?);
+        Ok(halves.map(|(type_id, instance_id)| FunctionId::new(type_id, instance_id)))
     }
 
     /// A live replica without its types.

@@ -70,13 +70,20 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("{as_read}", "{same} and f.epoch = i.epoch and f.created_at = i.created_at"),
     // What is to end is not put away to wait; it is handed over, or lost.
     ("{may_wait}", "(i.status >= 3 or i.hand_over > 0 or f.cancel_requested = 0)"),
+    // A result that no parent may ask for. It is asked row by row: with `not exists`, a planner may read the whole table.
+    (
+        "{unasked}",
+        "(f.parent_type_id is null or coalesce((select p.status from {functions} as p \
+         where p.type_id = f.parent_type_id and p.instance_id = f.parent_instance_id), 3) = 3)",
+    ),
     ("{after}", "(f.type_id, f.instance_id) > ({next}, {next})"),
     ("{same}", "f.type_id = i.in_type and f.instance_id = i.in_id"),
     (
         "{columns}",
         "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, \
          param_version, scrapbook, scrapbook_version, result, result_version, failure, message_count, \
-         created_at, updated_at, completed_at, journal, reason, saves, cancel_requested",
+         created_at, updated_at, completed_at, journal, reason, saves, cancel_requested, parent_type_id, \
+         parent_instance_id",
     ),
     (
         "{message_columns}",
@@ -93,12 +100,14 @@ pub(crate) const CREATE: Shape = Shape {
     columns: Columns(
         "in_type text, in_id text, status number, owner text, attempts number, due_at number, \
          due_after number, version number, param text, param_version number, scrapbook text, \
-         scrapbook_version number, journal text, message_count number",
+         scrapbook_version number, journal text, message_count number, parent_type_id text, parent_instance_id text",
     ),
     template: "{rows}insert into {functions} (type_id, instance_id, status, owner, attempts, due_at, version, \
-         param, param_version, scrapbook, scrapbook_version, journal, message_count, created_at, updated_at) \
+         param, param_version, scrapbook, scrapbook_version, journal, message_count, parent_type_id, \
+         parent_instance_id, created_at, updated_at) \
          select i.in_type, i.in_id, i.status, i.owner, i.attempts, {due}, i.version, i.param, i.param_version, \
-         i.scrapbook, i.scrapbook_version, i.journal, i.message_count, {now}, {now} \
+         i.scrapbook, i.scrapbook_version, i.journal, i.message_count, i.parent_type_id, i.parent_instance_id, \
+         {now}, {now} \
          from i{clock} where true \
          on conflict (type_id, instance_id) do nothing returning type_id, instance_id",
 };

@@ -25,8 +25,9 @@ impl Context {
     ///
     /// A child goes on when its parent fails, is put off or is to be cancelled. One that somebody else has started under
     /// that id is waited for, too: its parent then looks again every ten seconds. The child of another parent is refused, for it may have been given
-    /// other work: [`InvokeError::ChildOfAnother`]. One that was deleted, also because its
-    /// [`Retention`](crate::Retention) was over, is begun anew.
+    /// other work: [`InvokeError::ChildOfAnother`]. The result of a child is kept until its parent has succeeded: before
+    /// that no [`Retention`](crate::Retention) deletes it, also when the parent has failed and waits for a person. One that
+    /// somebody has deleted is begun anew.
     ///
     /// ```
     /// use resilient::prelude::*;
@@ -148,8 +149,8 @@ impl Context {
 
     /// Stores another resilient function, to be run by any replica; nobody waits for it.
     ///
-    /// It is the instance `PARENT/NAME`, as for [`invoke`](Self::invoke), so that later runs do not start it twice. It does
-    /// not wake this instance when it ends: whoever wants its result invokes it from the beginning.
+    /// It is the instance `PARENT/NAME`, as for [`invoke`](Self::invoke), and kept as long, so that later runs do not start
+    /// it twice. It does not wake this instance when it ends: whoever wants its result invokes it from the beginning.
     ///
     /// # Errors
     ///

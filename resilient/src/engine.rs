@@ -99,7 +99,7 @@ impl Engine {
         self.middleware.get(&(registration.type_id, registration.version)).cloned().unwrap_or_default()
     }
 
-    /// What is noted where this instance is started, by middleware in the task of the caller, and whose child it is.
+    /// What is noted where this instance is started, by middleware in the task of the caller, and which parent is told of its end.
     pub(crate) fn noted_at_start(
         &self,
         registration: &Registration,

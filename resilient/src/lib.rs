@@ -98,7 +98,8 @@
 //! - **Middleware**: [`middleware`] wraps every run: [`Retry`](middleware::Retry), also as the attribute's `retry(…)`,
 //!   correlation ids, spans, a hook for failures, and yours.
 //! - **Settings**: [`Settings`] and [`FunctionSettings`], each with its default.
-//! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay.
+//! - **Retention**: results are deleted 30 days after an instance has succeeded, or as [`Retention`] says; failures stay,
+//!   and so do the children of a parent that has not succeeded.
 //! - **Databases**: the crate `resilient-sqlx`; [`InMemoryStore`] for tests; [`Store`] for a store of your own, and the
 //!   feature `conformance` to prove it.
 //! - **Other forms than JSON**: [`Builder::codec`] stores data as MessagePack, or as a codec of yours makes it, encrypted
@@ -255,12 +256,14 @@ pub use self::version::{
     DecodeError, NoScrapbook, Output, Param, ScrapbookState, UpgradeFrom, VersionRange, Versioned,
 };
 
-/// What user code imports.
+/// What user code imports: what programs name that run functions. [`Result`](crate::Result) and [`Error`](crate::Error) are
+/// not among it, for they would hide those of the standard library.
 pub mod prelude {
     pub use crate::{
-        AtLeastOnce, AtMostOnce, Context, ControlPanel, Dep, Either, GuardError, InMemoryStore, InvokeError,
-        Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn, Runtime, Scrapbook, Settings,
-        Status, Suspend, Tick, Versioned, resilient_fn,
+        AtLeastOnce, AtMostOnce, Cancelled, Context, ControlPanel, Dep, Either, FunctionSettings, GuardError,
+        InMemoryStore, InvokeError, Message, Messages, Mode, Outcome, Outgoing, Postpone, ResilientFn,
+        Runtime, SaveError, Scrapbook, Settings, Status, Suspend, Tick, UnknownOutcome, Versioned, WaitError,
+        resilient_fn,
     };
 }
 

@@ -7,15 +7,17 @@ use std::pin::Pin;
 pub use crate::chance::seed_chance;
 pub use crate::codec::EncodeError;
 pub use crate::middleware::Retry;
-pub use crate::outcome::{ErrorProbe, PlainError, ReturnProbe, Returns, ReturnsFallback};
+pub use crate::outcome::{ErrorProbe, Failure, PlainError, ReturnProbe, Returns, ReturnsFallback};
 pub use crate::payload::Payload;
 pub use crate::recurring::{FromTick, Missed, Recurring, Schedule, Tick};
-pub use crate::registry::arg::{Arg, Env, Join, Kind, Lend, Without, accept, accept_dropped};
+pub use crate::registry::arg::{
+    Arg, Env, Join, Kind, Lend, Refused, Without, WithoutScrapbook, accept, accept_dropped, near_miss,
+};
 pub use crate::registry::function::{Finished, Registration, ResilientFn, RunFuture};
 pub use crate::registry::requirements::Requirements;
 pub use crate::version::{
-    DecodeError, Output, Param, ScrapbookState, UnversionedFallback, VersionProbe, Versioned, decode_exact,
-    out_of_range, upgrade_step,
+    DecodeError, Output, Param, Same, ScrapbookState, Stored, UnversionedFallback, VersionProbe, Versioned,
+    assert_stored, decode_exact, out_of_range, upgrade_step,
 };
 pub use crate::{ControlPanel, InstanceId, InvokeError, Message, Messages, Outgoing, Runtime};
 pub use inventory;
@@ -48,7 +50,7 @@ macro_rules! __cron {
 macro_rules! __cron {
     ($expression:literal, $timezone:literal) => {
         ::core::compile_error!(
-            "`cron` needs the feature `cron` of the crate `resilient`; `every` does without it"
+            "`cron` needs a feature; add `features = [\"cron\"]` to the dependency `resilient` in `Cargo.toml`, or use `every`"
         )
     };
 }
@@ -60,14 +62,14 @@ pub use crate::__cron as cron;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __versions {
-    ($versions:ident $remote:literal $($tag:literal $variant:ident($ty:ty)),*) => {
+    ($versions:ident $remote:literal $bound:literal [$($bounds:tt)*] $($tag:literal $variant:ident($ty:ty)),*) => {
         #[derive($crate::__private::serde::Serialize, $crate::__private::serde::Deserialize)]
-        #[serde(crate = "__resilient::serde", remote = $remote, tag = "v", content = "data")]
+        #[serde(crate = "__resilient::serde", remote = $remote, bound = $bound, tag = "v", content = "data")]
         #[allow(dead_code, reason = "serde reads its shape only")]
         enum __Stored { $(#[serde(rename = $tag)] $variant($ty)),* }
 
         #[automatically_derived]
-        impl $crate::__private::serde::Serialize for $versions {
+        impl $crate::__private::serde::Serialize for $versions where $($bounds)* {
             fn serialize<__S: $crate::__private::serde::Serializer>(
                 &self,
                 __serializer: __S,
@@ -77,7 +79,7 @@ macro_rules! __versions {
         }
 
         #[automatically_derived]
-        impl<'de> $crate::__private::serde::Deserialize<'de> for $versions {
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $versions where $($bounds)* {
             fn deserialize<__D: $crate::__private::serde::Deserializer<'de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
@@ -145,7 +147,7 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Se
 
 /// Stores a message for an instance.
 pub fn send<F: ResilientFn>(runtime: &Runtime, id: InstanceId, message: Outgoing) -> Sending<'_> {
-    Box::pin(runtime.send::<F>(id, message))
+    runtime.send::<F>(id, message)
 }
 
 /// The parameter of a recurring function, made in the one place that asks whether it can be.

@@ -13,6 +13,8 @@ use crate::status::Status;
 pub struct StoredFunction {
     /// Its identity.
     pub id: FunctionId,
+    /// The instance that has begun it as its child; it stays that, also when the parent is gone.
+    pub parent: Option<FunctionId>,
     /// Where it stands.
     pub status: Status,
     /// The fencing token.
@@ -39,7 +41,8 @@ pub struct StoredFunction {
     pub failure: Option<String>,
     /// What the framework notes about it, as JSON text of [`Journal`](crate::Journal), when it notes anything.
     pub journal: Option<String>,
-    /// Why it waits, for people: what the last run said.
+    /// What the last run said of its wait, for people. It is not so any more when the instance is due;
+    /// [`explain`](Self::explain) says how it stands now.
     pub reason: Option<String>,
     /// The number of its last save.
     pub saves: i64,

@@ -116,7 +116,8 @@ setters! {
     /// days.
     ///
     /// It is also for how long an id remembers its result: after that there is no such instance, and the same id runs
-    /// anew. What has failed is never deleted, and neither is what waits or runs. Replicas that take work look for results
+    /// anew. What has failed is never deleted, and neither is what waits or runs. The result of a child is not deleted
+    /// before its parent has succeeded or is gone. Replicas that take work look for results
     /// of the function types that they know, at most every 10 minutes, so one may stay a little longer. Where replicas
     /// differ the shortest one counts. A function type may ask for another one in its [`FunctionSettings`].
     retention: Retention,

@@ -235,6 +235,35 @@ pub fn out_of_range<T: Versioned>(stored: u32) -> DecodeError {
     }
 }
 
+/// For generated code: what can be stored. It is asked for in one place, so that a forgotten derive is one error.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored",
+    label = "not storable",
+    note = "stored data implements `Serialize`, `DeserializeOwned`, `Send`, `Sync` and owns its data",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`"
+)]
+pub trait Stored: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Stored for T {}
+
+/// For generated code: the place.
+#[doc(hidden)]
+pub const fn assert_stored<T: Stored>() {}
+
+/// For generated code: `T`, under a name with a lifetime. What is asked of it in a condition is answered where the condition
+/// is used, and not once more where it stands.
+#[doc(hidden)]
+pub trait Same<'a, T> {
+    /// `T`.
+    type Same;
+}
+
+impl<T> Same<'_, T> for () {
+    type Same = T;
+}
+
 /// Answers at compile time whether a type is [`Versioned`]: the inherent constant wins over the trait's.
 #[doc(hidden)]
 #[derive(Debug)]

@@ -11,7 +11,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient::UnknownOutcome;
 use resilient::prelude::*;
 use resilient_examples::Stage;
 use resilient_examples::shop::{Email, Logistics, Order, PaymentProvider};

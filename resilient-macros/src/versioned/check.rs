@@ -1,6 +1,7 @@
 //! What versioned data may not be. Every rule has a name, and a case of that name among the UI tests.
 
-use syn::{Fields, GenericParam};
+use proc_macro2::TokenTree;
+use syn::{Attribute, Field, Fields, GenericParam, Meta};
 
 use super::model::{Data, MOST_LISTED, Role};
 use crate::diagnostics::{self, Errors};
@@ -12,6 +13,8 @@ pub(crate) fn check(errors: &mut Errors, data: &Data<'_>) {
     check_scrapbook_not_a_struct(errors, data);
     check_versioned_union(errors, data);
     check_generic_data(errors, data);
+    check_guard_as_attribute(errors, data);
+    check_attribute_on_a_field(errors, data);
     check_data_version_range(errors, data);
     check_message_name_length(errors, data);
     check_message_name_characters(errors, data);
@@ -56,6 +59,50 @@ fn check_generic_data(errors: &mut Errors, data: &Data<'_>) {
             GenericParam::Type(param) => errors.at(&param.ident, diagnostics::generic_data()),
             GenericParam::Const(param) => errors.at(&param.ident, diagnostics::generic_data()),
             GenericParam::Lifetime(param) => errors.at(&param.lifetime, diagnostics::generic_data()),
+        }
+    }
+}
+
+/// Without a word it would be ignored, and the call made twice.
+fn check_guard_as_attribute(errors: &mut Errors, data: &Data<'_>) {
+    for (attribute, field) in data.inner_attributes() {
+        if let (Some(guard), Some(field)) = (guard(data, attribute), field) {
+            errors.at(attribute, diagnostics::guard_as_attribute(&guarded(guard, field)));
+        }
+    }
+}
+
+/// `parcel: AtMostOnce<String>`
+fn guarded(guard: &str, field: &Field) -> String {
+    let ty = names::written(&field.ty);
+    match &field.ident {
+        Some(name) => format!("{name}: {guard}<{ty}>"),
+        None => format!("{guard}<{ty}>"),
+    }
+}
+
+/// The type of the guard that `#[at_most_once]` or `#[scrapbook(at_most_once)]` means.
+fn guard(data: &Data<'_>, attribute: &Attribute) -> Option<&'static str> {
+    let named = |word: &dyn Fn(&str) -> bool| {
+        names::GUARDS.iter().find(|(name, _)| word(name)).map(|(_, guard)| *guard)
+    };
+    if data.role != Role::Scrapbook {
+        return None;
+    }
+    match &attribute.meta {
+        Meta::List(list) if attribute.path().is_ident(names::SCRAPBOOK) => {
+            let Some(TokenTree::Ident(first)) = list.tokens.clone().into_iter().next() else { return None };
+            named(&|name| first == name)
+        }
+        _ => named(&|name| attribute.path().is_ident(name)),
+    }
+}
+
+fn check_attribute_on_a_field(errors: &mut Errors, data: &Data<'_>) {
+    let written = data.role.attribute();
+    for (attribute, _) in data.inner_attributes() {
+        if attribute.path().is_ident(written) && guard(data, attribute).is_none() {
+            errors.at(attribute, diagnostics::attribute_on_a_field(written));
         }
     }
 }

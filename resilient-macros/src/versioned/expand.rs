@@ -16,7 +16,7 @@
 //! path there.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Path;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -29,18 +29,23 @@ pub(crate) fn expand(data: &Data<'_>) -> TokenStream {
     let steps = steps(data);
     let versions = names::versions_enum(&data.input.ident);
     let declaration = expand_enum(data, &steps, &versions);
+    let bounds = bounds(&steps);
     let versioned = expand_versioned(data, &steps, &versions);
-    let role = expand_role(data);
+    let role = expand_role(data, &bounds);
     let upgrade = expand_upgrade(data, &steps, &versions);
     let serde = expand_serde(&steps, &versions);
     let debug = expand_debug(&steps, &versions);
+    let stored = expand_stored(&steps);
     let krate = data.krate();
     quote! {
         #declaration
         const _: () = {
             use #krate::__private as __resilient;
             #[allow(unused_imports, reason = "a type without earlier versions needs none")]
-            use __resilient::{decode_exact as __decode_exact, upgrade_step as __upgrade_step};
+            use __resilient::{
+                assert_stored as __assert_stored, decode_exact as __decode_exact, upgrade_step as __upgrade_step,
+            };
+            #stored
             #versioned
             #role
             #upgrade
@@ -61,11 +66,14 @@ pub(crate) fn fallback(data: &Data<'_>) -> TokenStream {
     let krate = data.krate();
     let ident = &data.input.ident;
     let body = quote!(__resilient::decode_exact(__payload));
-    let versioned = expand_impl(ident, 1, 1, &body);
-    let role = expand_role(data);
+    let step = Step { version: 1, variant: names::version_variant(1), ty: ident.clone().into() };
+    let bounds = bounds(std::slice::from_ref(&step));
+    let versioned = expand_impl(ident, (1, 1), &bounds, &body);
+    let role = expand_role(data, &bounds);
     quote! {
         const _: () = {
             use #krate::__private as __resilient;
+            type __V1 = #ident;
             #versioned
             #role
         };
@@ -107,10 +115,46 @@ fn expand_enum(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenStream
     }
 }
 
-fn expand_impl(ident: &Ident, version: u32, oldest: u32, body: &TokenStream) -> TokenStream {
+/// ```text
+/// type __V1 = BookV1;
+/// const _: () = assert_stored::<__V1>();
+/// ```
+fn expand_stored(steps: &[Step]) -> TokenStream {
+    let checks = steps.iter().map(|step| {
+        let (ty, alias) = (&step.ty, alias(step));
+        let check = quote_spanned!(ty.span()=> __assert_stored::<#alias>());
+        quote!(type #alias = #ty; const _: () = #check;)
+    });
+    checks.collect()
+}
+
+/// The type of a version by one word, at the place of that type.
+fn alias(step: &Step) -> Ident {
+    format_ident!("__{}", step.variant, span = step.ty.span())
+}
+
+/// That all types can be stored, as conditions: what cannot is told by [`expand_stored`], and not by each implementation.
+///
+/// ```text
+/// for<'__a> <() as Same<'__a, __V1>>::Same: Stored, …
+/// ```
+fn bounds(steps: &[Step]) -> TokenStream {
+    let bounds = steps.iter().map(|step| {
+        let alias = format_ident!("__{}", step.variant);
+        quote!(for<'__a> <() as __resilient::Same<'__a, #alias>>::Same: __resilient::Stored)
+    });
+    quote!(#(#bounds),*)
+}
+
+fn expand_impl(
+    ident: &Ident,
+    (version, oldest): (u32, u32),
+    bounds: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
     quote! {
         #[automatically_derived]
-        impl __resilient::Versioned for #ident {
+        impl __resilient::Versioned for #ident where #bounds {
             const VERSION: u32 = #version;
             const OLDEST: u32 = #oldest;
             fn decode(
@@ -146,14 +190,14 @@ fn expand_versioned(data: &Data<'_>, steps: &[Step], versions: &Ident) -> TokenS
             __other => ::core::result::Result::Err(__resilient::out_of_range::<Self>(__other)),
         }
     };
-    expand_impl(&data.input.ident, version, data.oldest(), &body)
+    expand_impl(&data.input.ident, (version, data.oldest()), &bounds(steps), &body)
 }
 
 /// What the type is, beside having versions.
-fn expand_role(data: &Data<'_>) -> Option<TokenStream> {
+fn expand_role(data: &Data<'_>, bounds: &TokenStream) -> Option<TokenStream> {
     match data.role {
-        Role::Scrapbook => Some(expand_state(data)),
-        Role::Message => Some(expand_message(data)),
+        Role::Scrapbook => Some(expand_state(data, bounds)),
+        Role::Message => Some(expand_message(data, bounds)),
         Role::Versioned => None,
     }
 }
@@ -162,8 +206,9 @@ fn expand_role(data: &Data<'_>) -> Option<TokenStream> {
 /// impl ScrapbookState for Book {
 ///     const FIELDS: &'static [(&'static str, usize)] = &[("emails", offset_of!(Book, emails)), …];
 /// }
+/// near_miss!(&'static mut Book, [], WithoutScrapbook<Book>);      an argument that has forgotten its `Scrapbook<…>`
 /// ```
-fn expand_state(data: &Data<'_>) -> TokenStream {
+fn expand_state(data: &Data<'_>, bounds: &TokenStream) -> TokenStream {
     let ident = &data.input.ident;
     let fields = fields(data).map(|field| {
         let name = field.unraw().to_string();
@@ -171,9 +216,12 @@ fn expand_state(data: &Data<'_>) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        impl __resilient::ScrapbookState for #ident {
+        impl __resilient::ScrapbookState for #ident where #bounds {
             const FIELDS: &'static [(&'static str, usize)] = &[#(#fields),*];
         }
+        __resilient::near_miss!(&'static mut #ident, [], __resilient::WithoutScrapbook<#ident>);
+        __resilient::near_miss!(&'static #ident, [], __resilient::WithoutScrapbook<#ident>);
+        __resilient::near_miss!(#ident, [], __resilient::WithoutScrapbook<#ident>);
     }
 }
 
@@ -186,11 +234,11 @@ fn fields<'a>(data: &'a Data<'_>) -> impl Iterator<Item = &'a Ident> {
     fields.into_iter().flatten().filter_map(|field| field.ident.as_ref())
 }
 
-fn expand_message(data: &Data<'_>) -> TokenStream {
+fn expand_message(data: &Data<'_>, bounds: &TokenStream) -> TokenStream {
     let (ident, name) = (&data.input.ident, data.name());
     quote! {
         #[automatically_derived]
-        impl __resilient::Message for #ident {
+        impl __resilient::Message for #ident where #bounds {
             const NAME: &'static str = #name;
         }
     }
@@ -244,7 +292,9 @@ fn expand_serde(steps: &[Step], versions: &Ident) -> TokenStream {
         let tag = version.to_string();
         quote!(#tag #variant(#ty))
     });
-    quote!(__resilient::versions! { #versions #remote #(#variants),* })
+    let bounds = bounds(steps);
+    let bound = bounds.to_string();
+    quote!(__resilient::versions! { #versions #remote #bound [#bounds] #(#variants),* })
 }
 
 /// The name of the variant only: the types inside need not be `Debug`.

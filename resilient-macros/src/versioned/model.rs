@@ -1,9 +1,11 @@
 //! A type with versions.
 
+use std::iter::repeat;
+
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{DeriveInput, LitStr, Path, parse_quote};
+use syn::{Attribute, DeriveInput, Field, Fields, LitStr, Path, Variant, parse_quote};
 
 use super::attr::{Attr, Earlier};
 use crate::names;
@@ -55,6 +57,20 @@ pub(crate) struct Data<'a> {
 impl<'a> Data<'a> {
     pub(crate) fn new(role: Role, attr: Attr, input: &'a DeriveInput) -> Self {
         Self { role, input, attr }
+    }
+
+    /// The attributes of its fields and variants.
+    pub(crate) fn inner_attributes(&self) -> Vec<(&'a Attribute, Option<&'a Field>)> {
+        let of =
+            |fields: &'a Fields| fields.iter().flat_map(|field| field.attrs.iter().zip(repeat(Some(field))));
+        match &self.input.data {
+            syn::Data::Struct(node) => of(&node.fields).collect(),
+            syn::Data::Enum(node) => {
+                let own = |variant: &'a Variant| variant.attrs.iter().zip(repeat(None));
+                node.variants.iter().flat_map(|variant| own(variant).chain(of(&variant.fields))).collect()
+            }
+            syn::Data::Union(_) => Vec::new(),
+        }
     }
 
     /// The version that is written.

@@ -17,7 +17,7 @@ use crate::statements::Columns;
 /// The type stands in it as a constant: as a join, all rows of the type would be read instead of a range of the index.
 pub(super) const ENDED: &str = "(select convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), \
      f.completed_at from {functions} as f force index (completed) \
-     where f.status = 3 and f.type_id = ? and f.completed_at < {now} - ? order by f.completed_at limit ?)";
+     where f.status = 3 and f.type_id = ? and f.completed_at < {now} - ? and {unasked} order by f.completed_at limit ?)";
 
 pub(super) const ENDED_COLUMNS: Columns = Columns("in_type text, in_id text, completed_at number");
 

@@ -26,6 +26,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/mysql/0001_functions.sql")),
     (2, include_str!("../../migrations/mysql/0002_messages.sql")),
     (3, include_str!("../../migrations/mysql/0003_cancel.sql")),
+    (4, include_str!("../../migrations/mysql/0004_parent.sql")),
+    (5, include_str!("../../migrations/mysql/0005_reasons.sql")),
 ];
 
 /// Words that use shared ones.
@@ -33,12 +35,14 @@ const OWN_WORDS: &[(&str, &str)] = &[
     (
         "{create_columns}",
         "type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, version, param, param_version, \
-         scrapbook, scrapbook_version, journal, message_count, created_at, updated_at",
+         scrapbook, scrapbook_version, journal, message_count, parent_type_id, parent_instance_id, created_at, \
+         updated_at",
     ),
     (
         "{create_values}",
         "i.in_type, i.in_id, i.status, 0, i.owner, i.attempts, 0, {due}, i.version, i.param, i.param_version, \
-         i.scrapbook, i.scrapbook_version, i.journal, i.message_count, {now}, {now}",
+         i.scrapbook, i.scrapbook_version, i.journal, i.message_count, i.parent_type_id, i.parent_instance_id, \
+         {now}, {now}",
     ),
     ("{save}", "{keep_progress}, f.saves = i.saves, f.crashes = 0, f.updated_at = {now}"),
     ("{save_guard}", "{owned} and {not_behind} and i.saves > f.saves"),
@@ -97,7 +101,8 @@ const OWN_WORDS: &[(&str, &str)] = &[
         "convert(f.type_id using utf8mb4), convert(f.instance_id using utf8mb4), f.status, f.epoch, \
          convert(f.owner using utf8mb4), f.attempts, f.crashes, f.due_at, f.version, f.param, f.param_version, \
          f.scrapbook, f.scrapbook_version, f.result, f.result_version, f.failure, f.message_count, f.created_at, \
-         f.updated_at, f.completed_at, f.journal, f.reason, f.saves, f.cancel_requested",
+         f.updated_at, f.completed_at, f.journal, f.reason, f.saves, f.cancel_requested, \
+         convert(f.parent_type_id using utf8mb4), convert(f.parent_instance_id using utf8mb4)",
     ),
     (
         "{message_columns}",

@@ -15,7 +15,7 @@ pub(super) const EXPIRE: &str = "with {the_clock}, \
      ended as materialized (select f.type_id as in_type, f.instance_id as in_id from clock cross join kinds \
          cross join lateral ( \
              select f.type_id, f.instance_id from {functions} as f \
-             where f.status = 3 and f.type_id = kinds.type_id and f.completed_at < {now} - kinds.kept \
+             where f.status = 3 and f.type_id = kinds.type_id and f.completed_at < {now} - kinds.kept and {unasked} \
              order by f.completed_at limit $3 for update of f skip locked) as f \
          limit $3) \
      delete from {functions} as f using ended as i where {same}";

@@ -11,6 +11,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/postgres/0001_functions.sql")),
     (2, include_str!("../../migrations/postgres/0002_messages.sql")),
     (3, include_str!("../../migrations/postgres/0003_cancel.sql")),
+    (4, include_str!("../../migrations/postgres/0004_parent.sql")),
+    (5, include_str!("../../migrations/postgres/0005_reasons.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[

@@ -17,7 +17,7 @@ pub(super) const EXPIRE: &str =
 /// The index is taken only for a statement that repeats its condition.
 pub(super) const ENDED: [&str; 2] = [
     "select f.rowid as ended from {functions} as f where f.status >= 3 and f.status = 3 and f.type_id = ?",
-    " and f.completed_at < {now} - ?",
+    " and {unasked} and f.completed_at < {now} - ?",
 ];
 
 impl SqliteStore {

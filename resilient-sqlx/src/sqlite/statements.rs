@@ -12,6 +12,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/sqlite/0001_functions.sql")),
     (2, include_str!("../../migrations/sqlite/0002_messages.sql")),
     (3, include_str!("../../migrations/sqlite/0003_cancel.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_parent.sql")),
+    (5, include_str!("../../migrations/sqlite/0005_reasons.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[
@@ -251,6 +253,9 @@ mod tests {
         let plan = plan(&all.expire(3)).await;
         let ended = "resilient_functions_completed (status=? AND type_id=? AND completed_at<?)";
         assert_eq!(plan.matches(ended).count(), 3, "{plan}");
+        let parent =
+            "SEARCH p USING INDEX sqlite_autoindex_resilient_functions_1 (type_id=? AND instance_id=?)";
+        assert_eq!(plan.matches(parent).count(), 3, "{plan}");
         assert!(!plan.contains("SCAN m") && !plan.contains("AUTOMATIC"), "{plan}");
     }
 

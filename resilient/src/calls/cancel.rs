@@ -7,9 +7,11 @@ use crate::answer::{failure_json, failure_of};
 use crate::engine::Engine;
 use crate::events;
 use crate::id::FunctionId;
-use crate::invocation;
+use crate::invocation::{self, Unrun};
 use crate::invoke_error::InvokeError;
 use crate::outcome::{Cancelled, Failure};
+use crate::record::StoredFunction;
+use crate::status::Status;
 use crate::store::{Cancel, StoreError, Write, Written};
 
 /// Asks that an instance ends, wherever it stands.
@@ -36,11 +38,39 @@ async fn ask(engine: Arc<Engine>, id: FunctionId) -> Result<(), InvokeError> {
             // If it runs here, it need not wait for the sweep; if it waited, it is over for those who wait for it.
             engine.runs.cancel(&id);
             engine.waiting.hint(&id);
+            tell_middleware(&engine, &row).await;
             Ok(())
         }
         Written::NotFound => Err(InvokeError::NotFound { id }),
         Written::Completed => how_it_ended(&engine, id).await,
         other => Err(unexpected("a cancellation", &other)),
+    }
+}
+
+/// Tells middleware of the failure that this request has stored: what waited has no run that does. What ran, or was just
+/// claimed, tells of its end itself.
+async fn tell_middleware(engine: &Engine, before: &StoredFunction) {
+    // Whoever does not run the function has no middleware for it.
+    let registration = engine.registration(before.id.type_id.as_str(), before.version);
+    let (Ok(registration), None) = (registration, before.owner) else { return };
+    if engine.middleware_of(&registration).layers().is_empty() || was_claimed(engine, before).await {
+        return;
+    }
+    let (id, epoch) = (&before.id, before.epoch.next());
+    let unrun = Unrun { id, epoch, attempt: before.attempts, journal: before.journal.as_deref() };
+    invocation::fails_unrun(engine, &registration, unrun, &Cancelled.failure_of_what_waits());
+}
+
+/// Whether somebody has claimed what waited, before the request or after it: only one step away from there it was ended
+/// by the request. When the store does not answer it is taken for that, for it is better told twice than not at all.
+async fn was_claimed(engine: &Engine, before: &StoredFunction) -> bool {
+    let is_ended = |row: &StoredFunction| {
+        row.status == Status::Failed
+            && (row.created_at, row.epoch) == (before.created_at, before.epoch.next())
+    };
+    match engine.store.get(std::slice::from_ref(&before.id)).await {
+        Ok(rows) => !rows.iter().flatten().any(is_ended),
+        Err(_) => false,
     }
 }
 

@@ -1,17 +1,18 @@
 //! Creating instances, and creating them again.
 
-use super::given::{self, DELAY, HOUR, created, delete, finish, id, save, text};
+use super::given::{self, DELAY, HOUR, created, delete, edit, finish, id, save, text};
 use super::subject::Subject;
 use crate::clock::{Due, Timestamp};
 use crate::id::{FunctionId, ReplicaId};
 use crate::status::Status;
-use crate::store::{Create, Ending, Filter, Start, Written};
+use crate::store::{Create, Ending, Filter, Start, Transition, Write, Written};
 
 /// "`Executing` under this replica, attempts 1", with all that was given and nothing else.
 pub async fn a_running_function_is_stored_with_all_that_was_given(store: &Subject) {
     let start = Start::Running(store.live().await);
-    let scrapbook = Some(text(5, "first"));
-    let create = Create { version: 3, param: text(4, "input"), scrapbook, ..given::create("a", start) };
+    let (scrapbook, parent) = (Some(text(5, "first")), Some(FunctionId::new("Cart", "b")));
+    let create =
+        Create { version: 3, param: text(4, "input"), scrapbook, parent, ..given::create("a", start) };
     assert_eq!(store.create(create.clone()).await, Written::Done);
     let row = store.row(&id("a")).await;
     assert_eq!(row, created(&create, &row));
@@ -20,8 +21,9 @@ pub async fn a_running_function_is_stored_with_all_that_was_given(store: &Subjec
 /// "`Postponed` until this is due, attempts 0", with all that was given and nothing else.
 pub async fn a_waiting_function_is_stored_with_all_that_was_given(store: &Subject) {
     let start = Start::Waiting(Due::After(HOUR));
-    let scrapbook = Some(text(5, "first"));
-    let create = Create { version: 3, param: text(4, "input"), scrapbook, ..given::create("a", start) };
+    let (scrapbook, parent) = (Some(text(5, "first")), Some(FunctionId::new("Cart", "b")));
+    let create =
+        Create { version: 3, param: text(4, "input"), scrapbook, parent, ..given::create("a", start) };
     assert_eq!(store.create(create.clone()).await, Written::Done);
     let row = store.row(&id("a")).await;
     assert_eq!(row, created(&create, &row));
@@ -32,6 +34,40 @@ pub async fn a_waiting_function_is_stored_with_all_that_was_given(store: &Subjec
 pub async fn a_function_without_a_scrapbook_has_none(store: &Subject) {
     let row = store.running("a", ReplicaId::random()).await;
     assert_eq!(row.scrapbook, None);
+}
+
+/// "The instance that has begun it as its child; it stays that": whatever becomes of the child, and in every answer.
+pub async fn a_child_stays_that_of_its_parent(store: &Subject) {
+    let parent = Some(FunctionId::new("Cart", "of Ann "));
+    let create = given::create("a", Start::Waiting(Due::Now));
+    assert_eq!(store.create(Create { parent: parent.clone(), ..create.clone() }).await, Written::Done);
+    let claimed = store.claim_all(store.live().await).await;
+    let [run] = <[_; 1]>::try_from(claimed).expect("only this was due");
+    assert_eq!(store.save(save(&run, text(1, "progress"))).await, Written::Done);
+    assert_eq!(store.finish(finish(&run, Ending::Failed("{}".into()))).await, Written::Done);
+    let failed = store.row(&id("a")).await;
+    assert_eq!(store.edit(edit(&failed, Transition::Wait(Due::After(HOUR)))).await, Written::Done);
+    let again = Create { parent: Some(FunctionId::new("Cart", "another")), ..create };
+    let Written::Exists(found) = store.create(again).await else { panic!("the id is taken") };
+    let listed = store.list(&Filter::default()).await.expect("the store is there").remove(0);
+    let parents = [run.parent, failed.parent, found.parent, listed.parent];
+    assert_eq!(parents, [parent.clone(), parent.clone(), parent.clone(), parent]);
+}
+
+/// Of many that are stored together, each has its own parent or none.
+pub async fn children_of_several_parents_are_stored_together(store: &Subject) {
+    let parent = |number: usize| {
+        (!number.is_multiple_of(3)).then(|| FunctionId::new("Cart", (number % 5).to_string()))
+    };
+    let create = |number: usize| {
+        let create = given::create(&format!("{number:02}"), Start::Waiting(Due::After(HOUR)));
+        Write::Create(Create { parent: parent(number), ..create })
+    };
+    let batch: Vec<_> = (0..40).map(create).collect();
+    assert_eq!(store.write(&batch).await.expect("the store is there"), vec![Written::Done; 40]);
+    let rows = store.list(&Filter::default()).await.expect("the store is there");
+    let parents: Vec<_> = rows.into_iter().map(|row| row.parent).collect();
+    assert_eq!(parents, (0..40).map(parent).collect::<Vec<_>>());
 }
 
 /// "Answers `Done` or `Exists`."

@@ -33,11 +33,21 @@ async fn succeeded(
     type_id: &str,
     names: impl IntoIterator<Item = String>,
 ) -> Vec<FunctionId> {
+    succeeded_of(store, type_id, None, names).await
+}
+
+async fn succeeded_of(
+    store: &Subject,
+    type_id: &str,
+    parent: Option<&FunctionId>,
+    names: impl IntoIterator<Item = String>,
+) -> Vec<FunctionId> {
     let owner = ReplicaId::random();
     let (mut creates, mut ends, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         let id = FunctionId::new(type_id, name.as_str());
-        let create = Create { id: id.clone(), ..given::create("", Start::Running(owner)) };
+        let parent = parent.cloned();
+        let create = Create { id: id.clone(), parent, ..given::create("", Start::Running(owner)) };
         creates.push(Write::Create(Create { messages: given::messages(["1"]), ..create }));
         let ending = Ending::Succeeded(text(1, &name));
         let end = Finish::without_progress(id.clone(), owner, Epoch::ZERO, ending);
@@ -193,6 +203,108 @@ pub async fn without_types_or_with_a_limit_of_none_nothing_is_deleted(store: &Su
     assert_eq!(expire(store, &at_once(), 0).await, 0);
     assert_eq!(expire(store, &[expiry("Invoice", Duration::ZERO)], 10).await, 0);
     store.unchanged(&row).await;
+}
+
+/// Children of one parent that have succeeded, as [`succeeded`] does.
+async fn children(
+    store: &Subject,
+    parent: &FunctionId,
+    names: impl IntoIterator<Item = String>,
+) -> Vec<FunctionId> {
+    succeeded_of(store, TYPE, Some(parent), names).await
+}
+
+async fn child(store: &Subject, parent: &FunctionId, name: &str) -> StoredFunction {
+    let ids = children(store, parent, [name.to_owned()]).await;
+    store.row(&ids[0]).await
+}
+
+/// "A child is kept as long as its parent is stored and has not succeeded": also when that has failed.
+pub async fn the_child_of_a_parent_that_has_not_succeeded_is_kept(store: &Subject) {
+    let mut rows = Vec::new();
+    for status in Status::ALL.into_iter().filter(|status| *status != Status::Succeeded) {
+        let parent = store.in_status(&status.to_string(), status).await;
+        rows.push(child(store, &parent.id, &format!("child of {status}")).await);
+        rows.push(parent);
+    }
+    assert_eq!(expire(store, &at_once(), 100).await, 0);
+    for row in rows {
+        store.unchanged(&row).await;
+    }
+}
+
+/// "Has not succeeded": once it has, its child is a result like any other, with a time of its own.
+pub async fn a_child_is_deleted_once_its_parent_has_succeeded(store: &Subject) {
+    let parent = store.in_status("parent", Status::Failed).await;
+    let row = child(store, &parent.id, "child").await;
+    assert_eq!(expire(store, &at_once(), 10).await, 0);
+    let repaired = edit(&parent, Transition::Succeed(text(1, "repaired")));
+    assert_eq!(store.edit(repaired).await, Written::Done);
+    store.later_than(store.row(&parent.id).await.updated_at).await;
+    assert_eq!(expire(store, &[expiry(TYPE, HOUR)], 10).await, 0);
+    assert_eq!(expire(store, &at_once(), 10).await, 2);
+    assert_eq!(store.find(&row.id).await, None);
+}
+
+/// "Its parent": whether the parent of that has succeeded is another question, for it asks nobody but its own children.
+pub async fn a_grandchild_is_deleted_before_the_child(store: &Subject) {
+    let parent = store.in_status("parent", Status::Failed).await;
+    let row = child(store, &parent.id, "child").await;
+    let grandchild = child(store, &row.id, "grandchild").await;
+    assert_eq!(expire(store, &at_once(), 10).await, 1);
+    assert_eq!(store.find(&grandchild.id).await, None);
+    store.unchanged(&row).await;
+}
+
+/// "Is stored": the child of one that was deleted, or never was there, is a result like any other.
+pub async fn a_child_is_deleted_when_its_parent_is_gone(store: &Subject) {
+    let parent = store.waiting("parent", Due::After(HOUR)).await;
+    let row = child(store, &parent.id, "child").await;
+    let stray = child(store, &id("nobody"), "stray").await;
+    assert_eq!(expire(store, &at_once(), 10).await, 1);
+    assert_eq!(store.find(&stray.id).await, None);
+    assert_eq!(store.delete(delete(&parent)).await, Written::Done);
+    assert_eq!(expire(store, &at_once(), 10).await, 1);
+    assert_eq!(store.find(&row.id).await, None);
+}
+
+/// "Its parent": both halves of an id, by their bytes.
+pub async fn a_parent_is_told_from_its_look_alikes(store: &Subject) {
+    let later = Start::Waiting(Due::After(HOUR));
+    for instance in ["Ann", "ann ", " ann", "an", "änn"] {
+        assert_eq!(store.create(given::create(instance, later)).await, Written::Done);
+    }
+    let cart = FunctionId::new("Cart", "ann");
+    let create = Create { id: cart.clone(), ..given::create("", later) };
+    assert_eq!(store.create(create).await, Written::Done);
+    let ids =
+        [children(store, &id("ann"), ["1".to_owned()]).await, children(store, &cart, ["2".to_owned()]).await];
+    assert_eq!(expire(store, &at_once(), 10).await, 1);
+    assert_eq!(
+        [store.find(&ids[0][0]).await.is_some(), store.find(&ids[1][0]).await.is_some()],
+        [false, true]
+    );
+}
+
+/// "Those that are kept hold up no others, however many they are": also when they are older than all others.
+pub async fn children_that_are_kept_hold_up_no_others(store: &Subject) {
+    let parent = store.waiting("parent", Due::After(HOUR)).await;
+    let kept = children(store, &parent.id, (0..30).map(|number| format!("0 {number}"))).await;
+    succeeded(store, TYPE, (0..5).map(|number| format!("1 {number}"))).await;
+    for expired in [2, 2, 1, 0] {
+        assert_eq!(expire(store, &at_once(), 2).await, expired);
+    }
+    for id in &kept {
+        store.has_keys(id, ["1"]).await;
+    }
+}
+
+/// A parent that has succeeded and its children do not wait for each other.
+pub async fn parents_and_children_are_deleted_in_one_call(store: &Subject) {
+    let parent = one(store, "parent").await;
+    children(store, &parent.id, (0..20).map(|number| format!("{number}"))).await;
+    assert_eq!(expire(store, &at_once(), 100).await, 21);
+    assert_eq!(count(store, TYPE).await, 0);
 }
 
 /// "With all that belongs to them": a new instance of that id has no messages, and those of others stay.

@@ -48,6 +48,7 @@ pub(super) fn created(create: &Create, read: &StoredFunction) -> StoredFunction 
     };
     StoredFunction {
         id: create.id.clone(),
+        parent: create.parent.clone(),
         status,
         epoch: Epoch::ZERO,
         owner,

@@ -188,7 +188,8 @@ impl History {
             let start = if dice.one_in(2) { Start::Running(replica) } else { Start::Waiting(dice.due()) };
             let scrapbook = dice.one_in(3).then(|| text(1, word));
             let (journal, messages) = (dice.note(word), dice.messages(word));
-            let create = Create { id: id.clone(), scrapbook, journal, ..given::create("", start) };
+            let parent = dice.one_in(3).then(|| given::id(word));
+            let create = Create { id: id.clone(), scrapbook, journal, parent, ..given::create("", start) };
             match dice.roll(16) {
                 0 | 1 => return Write::Append(Append { id: id.clone(), messages }),
                 2 => return Write::Cancel(Cancel { id: id.clone(), ..given::cancel("") }),

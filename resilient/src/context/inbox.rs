@@ -1,6 +1,6 @@
 //! Waiting for messages.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +78,9 @@ pub struct Inbox {
     shutdown: watch::Receiver<bool>,
 }
 
+/// A wait. It has one type whatever it waits for: of an `async fn` the compiler would say three times what is no message.
+type Waiting<'a, T> = Pin<Box<dyn Future<Output = Result<T, WaitError>> + Send + 'a>>;
+
 impl Inbox {
     pub(super) fn new(waits: Arc<Waits>, shutdown: watch::Receiver<bool>) -> Self {
         Self { waits, shutdown }
@@ -93,8 +96,8 @@ impl Inbox {
     /// # Cancellation
     ///
     /// No message is lost when the future is dropped.
-    pub async fn next<T: Messages>(&self) -> Result<T, WaitError> {
-        self.waits.unless_cancelled(self.wait()).await
+    pub fn next<T: Messages>(&self) -> Waiting<'_, T> {
+        Box::pin(self.waits.unless_cancelled(self.wait()))
     }
 
     async fn wait<T: Messages>(&self) -> Result<T, WaitError> {
@@ -119,7 +122,11 @@ impl Inbox {
     /// # Cancellation
     ///
     /// No message is lost when the future is dropped.
-    pub async fn try_next<T: Messages>(&self) -> Result<Option<T>, WaitError> {
+    pub fn try_next<T: Messages>(&self) -> Waiting<'_, Option<T>> {
+        Box::pin(self.look())
+    }
+
+    async fn look<T: Messages>(&self) -> Result<Option<T>, WaitError> {
         let mut going_on = self.waits.go_on(Wait { names: T::NAMES, ..Wait::default() });
         match going_on.look() {
             None => {
@@ -145,12 +152,12 @@ impl Inbox {
     ///
     /// No message is lost when the future is dropped, and the deadline goes on: who waits under this name again waits
     /// for the rest.
-    pub async fn next_within<T: Messages>(
+    pub fn next_within<T: Messages>(
         &self,
         name: impl Into<String>,
         duration: Duration,
-    ) -> Result<Option<T>, WaitError> {
-        self.waits.unless_cancelled(self.wait_until(name.into(), Due::After(duration))).await
+    ) -> Waiting<'_, Option<T>> {
+        Box::pin(self.waits.unless_cancelled(self.wait_until(name.into(), Due::After(duration))))
     }
 
     async fn wait_until<T: Messages>(&self, name: String, due: Due) -> Result<Option<T>, WaitError> {

@@ -50,9 +50,10 @@ impl RunPost {
 
     /// How a stored child stands, unless it is that of another instance, which has given it other work.
     fn stand(&self, row: &StoredFunction) -> Result<Stand, InvokeError> {
-        let parent = Journal::parent_in(row.journal.as_deref());
-        let is_told = parent.is_some();
-        if let Some(parent) = parent.filter(|parent| *parent != self.id) {
+        let told = Journal::parent_in(row.journal.as_deref());
+        let is_told = told.is_some();
+        // A replica of an older build stores a parent in the journal only.
+        if let Some(parent) = row.parent.clone().or(told).filter(|parent| *parent != self.id) {
             return Err(InvokeError::ChildOfAnother { id: row.id.clone(), parent });
         }
         Ok(match Answer::of(row).filter(Answer::is_final) {
@@ -75,11 +76,12 @@ impl RunPost {
     }
 }
 
-/// The child as an instance of this parent, if it has one.
-fn instance(engine: &Engine, child: Child, parent: Option<&FunctionId>) -> Result<Instance, InvokeError> {
+/// The child as an instance of this parent, which waits for it.
+fn instance(engine: &Engine, child: Child, parent: &FunctionId) -> Result<Instance, InvokeError> {
     let Child { id, version, param, .. } = child;
     let registration = engine.registration(id.type_id.as_str(), version)?;
-    Ok(Instance { id, registration, param, parent: parent.cloned(), journal: None, messages: Vec::new() })
+    let (parent, tells_parent) = (Some(parent.clone()), true);
+    Ok(Instance { id, registration, param, parent, tells_parent, journal: None, messages: Vec::new() })
 }
 
 /// Reads instances, some at a time.
@@ -98,7 +100,7 @@ async fn read(
 impl Family for RunPost {
     async fn begin(&self, child: Child) -> Result<Stand, InvokeError> {
         let begin = async |engine: Arc<Engine>| {
-            let instance = instance(&engine, child.clone(), Some(&self.id))?;
+            let instance = instance(&engine, child.clone(), &self.id)?;
             instance.check(&engine)?;
             let kind = (instance.registration.type_id, instance.registration.version);
             let lease = engine.lease_of(kind);
@@ -125,7 +127,7 @@ impl Family for RunPost {
             // What an earlier run has begun is not sent again.
             let mut rows = read(&engine, &ids).await?;
             let new = children.iter().filter(|child| !rows.contains_key(&child.id));
-            let new = new.map(|child| instance(&engine, child.clone(), Some(&self.id)));
+            let new = new.map(|child| instance(&engine, child.clone(), &self.id));
             rows.extend(by_id(create_all(&engine, new.collect::<Result<_, _>>()?).await?));
             Ok(rows)
         };
@@ -136,7 +138,8 @@ impl Family for RunPost {
 
     async fn schedule(&self, child: Child) -> Result<(), InvokeError> {
         let schedule = async |engine: Arc<Engine>| {
-            let instance = instance(&engine, child.clone(), None)?;
+            let instance = instance(&engine, child.clone(), &self.id)?;
+            let instance = Instance { tells_parent: false, ..instance };
             instance.check(&engine)?;
             create_all(&engine, vec![instance]).await.map(drop)
         };

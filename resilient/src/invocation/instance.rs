@@ -19,7 +19,9 @@ pub(crate) struct Instance {
     pub(crate) param: Payload,
     /// Whose child it is.
     pub(crate) parent: Option<FunctionId>,
-    /// What middleware has noted, and the parent.
+    /// Whether that is told of its end.
+    pub(crate) tells_parent: bool,
+    /// What middleware has noted, and the parent that is told.
     pub(crate) journal: Option<String>,
     /// What it finds in its inbox when it begins.
     pub(crate) messages: Vec<NewMessage>,
@@ -36,14 +38,15 @@ impl Instance {
     /// With what middleware notes at the start. Called in the task of the caller: there, middleware finds out for whom
     /// the instance is started.
     pub(crate) fn noted(self, engine: &Engine) -> Result<Self, InvokeError> {
-        let journal = engine.noted_at_start(&self.registration, &self.id, self.parent.as_ref())?;
+        let told = self.parent.as_ref().filter(|_| self.tells_parent);
+        let journal = engine.noted_at_start(&self.registration, &self.id, told)?;
         Ok(Self { journal, ..self })
     }
 
     /// The write that stores it.
     pub(crate) fn create(self, start: Start) -> Create {
-        let Self { id, registration, param, parent: _, journal, messages } = self;
-        Create { journal, messages, ..Create::new(id, start, registration.version, param) }
+        let Self { id, registration, param, parent, tells_parent: _, journal, messages } = self;
+        Create { journal, parent, messages, ..Create::new(id, start, registration.version, param) }
     }
 }
 

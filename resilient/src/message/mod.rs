@@ -21,7 +21,8 @@ pub trait Message: Versioned {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be waited for",
     label = "neither a message nor an enum of messages",
-    note = "a message is declared with `#[derive(Serialize, Deserialize, Message)]`, an enum of messages with `#[derive(Messages)]`"
+    note = "a message is declared with `#[derive(Serialize, Deserialize, Message)]`, an enum of messages with `#[derive(Messages)]`",
+    note = "a wait says for which message: `next::<Paid>()`; the compiler takes `!` or `()` when nothing does"
 )]
 pub trait Messages: Sized + Send + 'static {
     /// The names of the messages it reads.

@@ -118,9 +118,12 @@ pub trait Middleware: Send + Sync + 'static {
     /// Called when an instance fails for good, before its failure is stored.
     ///
     /// That is after all middleware, so a failure that is tried again is not told here, whatever the order. It covers
-    /// what fails without having run, as a crash loop does, but not what somebody [cancels](crate::Runtime::cancel) while it
-    /// waits or fails through a control panel. It may be called twice for one failure, when the process
+    /// what fails without having run, as a crash loop does. It may be called twice for one failure, when the process
     /// dies before that is stored. A panic is told to tracing and changes nothing.
+    ///
+    /// What somebody [cancels](crate::Runtime::cancel) while it waits is told where that is asked for, if the function is
+    /// registered there, and after the failure is stored: not at all when the process dies between the two. What a person
+    /// [fails](crate::ControlPanel::fail) through a control panel is not told.
     fn failed(&self, invocation: &Invocation, failure: &Failure) {
         let _ = (invocation, failure);
     }

@@ -7,9 +7,10 @@ use crate::outcome::{Failure, RawOutcome};
 
 /// Calls a function of yours when an instance fails for good, as to tell a person.
 ///
-/// Not for failures that are tried again; also for instances that fail without another run, as in a crash loop. It is
-/// called before the failure is stored, in the task of the run: it should be short, or spawn what takes longer. See
-/// [`Middleware::failed`] for when it is called twice. A panic of it harms nothing.
+/// Not for failures that are tried again; also for instances that fail without another run, as in a crash loop or when
+/// they are cancelled where they wait. It is called by the replica that stores the failure, in the task of the run, before
+/// that: it should be short, or spawn what takes longer. See [`Middleware::failed`] for what is cancelled, and for when it
+/// is called twice. A panic of it harms nothing.
 ///
 /// ```
 /// use std::sync::mpsc;

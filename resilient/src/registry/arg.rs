@@ -241,6 +241,11 @@ pub struct NotByMut<S>(PhantomData<S>);
 #[derive(Debug)]
 pub struct NotByRef;
 
+/// The argument is the state of a scrapbook, without the scrapbook around it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct WithoutScrapbook<S>(PhantomData<S>);
+
 /// What can be accepted. The conditions of the near misses never hold: each is an error with a text of its own.
 #[doc(hidden)]
 pub trait Verdict {}
@@ -248,6 +253,8 @@ pub trait Verdict {}
 impl Verdict for Accepted {}
 
 impl<S> Verdict for NotByMut<S> where Scrapbook<S>: ScrapbookByMut {}
+
+impl<S> Verdict for WithoutScrapbook<S> where S: StateInScrapbook {}
 
 impl Verdict for NotByRef where for<'a> Context: ContextByRef<'a> {}
 
@@ -279,6 +286,15 @@ pub trait ScrapbookByMut {}
 
 /// Never holds.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is the state of a scrapbook, which a function takes inside of it",
+    label = "write `&mut Scrapbook<{Self}>`",
+    note = "the scrapbook gives access to the fields, and stores them"
+)]
+pub trait StateInScrapbook {}
+
+/// Never holds.
+#[doc(hidden)]
 #[diagnostic::on_unimplemented(message = "the context is taken by `&`", label = "write `&{Self}`")]
 pub trait ContextByRef<'a> {}
 
@@ -295,20 +311,39 @@ impl<T> Lend<'_> for Refused<T> {
     }
 }
 
-macro_rules! near_miss {
+impl<T> Refused<T> {
+    /// There is none.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn hold() -> Result<Self, Failure> {
+        Err(Failure::new("resilient::Arg", "this argument cannot be held"))
+    }
+}
+
+/// Says something better of a type than that it is no argument. `derive(Scrapbook)` says it of its type, which could not
+/// be told from others here.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __near_miss {
     ($ty:ty, [$($generics:tt)*], $verdict:ty) => {
         #[diagnostic::do_not_recommend]
-        impl<$($generics)*> Arg for $ty {
-            type Holder = Refused<Self>;
-            type Kind = Without;
+        #[automatically_derived]
+        impl<$($generics)*> $crate::__private::Arg for $ty {
+            type Holder = $crate::__private::Refused<Self>;
+            type Kind = $crate::__private::Without;
             type Verdict = $verdict;
 
-            fn hold(_: &mut Env) -> Result<Refused<Self>, Failure> {
-                Err(Failure::new("resilient::Arg", "this argument cannot be held"))
+            fn hold(
+                _: &mut $crate::__private::Env,
+            ) -> ::core::result::Result<Self::Holder, $crate::__private::Failure> {
+                $crate::__private::Refused::hold()
             }
         }
     };
 }
+pub use crate::__near_miss as near_miss;
 near_miss!(Scrapbook<S>, [S: ScrapbookState], NotByMut<S>);
 near_miss!(&'static Scrapbook<S>, [S: ScrapbookState], NotByMut<S>);
 near_miss!(Context, [], NotByRef);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use super::arg::{Arg, Env};
+use super::arg::Env;
 use super::requirements::Requirements;
 use crate::codec::EncodeError;
 use crate::middleware::Retry;
@@ -108,8 +108,8 @@ impl Finished {
 
     /// Takes an argument back. A scrapbook that cannot be stored fails the run: a later one would not know how far
     /// this one came.
-    pub fn settle<A: Arg>(&mut self, holder: A::Holder) {
-        match A::settle(holder) {
+    pub fn settle(&mut self, settled: Result<Option<Payload>, EncodeError>) {
+        match settled {
             Ok(Some(scrapbook)) => self.scrapbook = Some(scrapbook),
             Ok(None) => {}
             Err(error) => self.add(&error),

@@ -29,7 +29,6 @@ impl Runtime {
     ///
     /// ```
     /// use resilient::prelude::*;
-    /// use resilient::Cancelled;
     ///
     /// #[resilient_fn(type_id = "Print")]
     /// async fn print(pages: u32, context: &Context) -> resilient::Result<u32> {

@@ -1,5 +1,7 @@
 //! Messages for instances, from any process.
 
+use std::pin::Pin;
+
 use super::{Runtime, function_id};
 use crate::calls::{self, Instance};
 use crate::clock::Due;
@@ -7,6 +9,10 @@ use crate::id::InstanceId;
 use crate::invoke_error::InvokeError;
 use crate::message::Outgoing;
 use crate::registry::ResilientFn;
+
+/// A message on its way to the store. It has one type whatever is sent: of an `async fn` the compiler would say several times
+/// what is no message.
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), InvokeError>> + Send + 'a>>;
 
 impl Runtime {
     /// Stores a message for an instance, and wakes it when it waits for one; it returns when the message is stored.
@@ -53,12 +59,13 @@ impl Runtime {
     /// # Cancellation
     ///
     /// Once polled, the message is stored even when this future is dropped.
-    pub async fn send<F: ResilientFn>(
+    pub fn send<F: ResilientFn>(
         &self,
         id: impl Into<InstanceId>,
         message: impl Into<Outgoing>,
-    ) -> Result<(), InvokeError> {
-        self.send_all::<F>(id, [message.into()]).await
+    ) -> Sending<'_> {
+        let (id, message) = (id.into(), message.into());
+        Box::pin(self.send_all::<F>(id, [message]))
     }
 
     /// Stores messages for an instance, all of them or none, in this order; of several with one key the first counts.

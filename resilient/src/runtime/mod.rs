@@ -17,7 +17,6 @@ use crate::clock::{Due, Timestamp};
 use crate::control_panel::{ControlPanel, RawControlPanel};
 use crate::engine::{Engine, Stage};
 use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
-use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
 use crate::registry::ResilientFn;
@@ -340,7 +339,7 @@ impl Runtime {
     ///
     /// [`StoreError`] when the store is away or broken.
     pub async fn reason(&self, row: &StoredFunction) -> Result<String, StoreError> {
-        Ok(inspect::reason(row, &self.replicas().await?))
+        Ok(row.explain(&self.replicas().await?))
     }
 
     /// The replicas that are alive.
@@ -369,7 +368,8 @@ impl Runtime {
         let param = F::encode_param(param);
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
         let id = function_id::<F>(id);
-        Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
+        let (parent, journal, messages) = (None, None, Vec::new());
+        Ok(Instance { id, registration, param, parent, tells_parent: false, journal, messages })
     }
 }
 

@@ -148,6 +148,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Deletes instances that have `Succeeded` long enough ago, with all that belongs to them, at most `limit` of them;
     /// answers how many.
     ///
+    /// A child is kept as long as its [`parent`](StoredFunction::parent) is stored and has not succeeded: until then, that
+    /// may run again and ask for the result. Those that are kept hold up no others, however many they are.
+    ///
     /// Only types in `expiries` are touched, of which no two name the same one. An instance that somebody writes at that very
     /// moment may be left to the next call.
     ///

@@ -55,14 +55,17 @@ pub struct Create {
     pub scrapbook: Option<Payload>,
     /// What the framework notes about it, as JSON text of [`Journal`](crate::Journal).
     pub journal: Option<String>,
+    /// The instance whose child it is: its result is [kept](crate::Store::expire) as long as that may ask for it.
+    pub parent: Option<FunctionId>,
     /// Its first messages; of several with one key the first counts.
     pub messages: Vec<NewMessage>,
 }
 
 impl Create {
-    /// Without progress, notes and messages.
+    /// Without progress, notes, a parent and messages.
     pub fn new(id: FunctionId, start: Start, version: u32, param: Payload) -> Self {
-        Self { id, start, version, param, scrapbook: None, journal: None, messages: Vec::new() }
+        let (scrapbook, journal, parent, messages) = (None, None, None, Vec::new());
+        Self { id, start, version, param, scrapbook, journal, parent, messages }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Instances that somebody asks to end: waiting ones at once, running ones by their context, ended ones not at all.
 
+use resilient::middleware::{Middleware, OnFailure};
 use resilient::prelude::*;
 use resilient::{Epoch, Failure, IdError, Store, StoredFunction};
 use resilient_tests::faults::{Call, Fault};
 use resilient_tests::{FaultyStore, eventually, on_every_store};
 use tokio::time::Instant;
 
-use crate::cancelled_runs::{Do, booking, cancelled, start};
+use crate::cancelled_runs::{Do, booking, cancelled, desk, start};
 use crate::common::{
     Act, PATIENCE, Probe, builder, double, fail_as_told, failed, failure, gated, ms, onlooker, play, quick,
     refusal, replica, secs, stored,
@@ -24,6 +25,15 @@ async fn stands(store: &impl Store, type_id: &str, id: &str, status: Status) -> 
         (row.status == status).then_some(row)
     })
     .await
+}
+
+/// Notes every failure that it is told.
+fn hook(told: &Probe) -> impl Middleware {
+    let told = told.clone();
+    OnFailure::new(move |invocation, failure| {
+        let (id, attempt) = (invocation.context().instance_id(), invocation.context().attempt());
+        told.note(format!("{id} #{attempt} {failure}"));
+    })
 }
 
 on_every_store! {
@@ -113,6 +123,52 @@ on_every_store! {
         booking::schedule_after(&runtime, "2", Do::Ignore, secs(3600)).await.expect("it is stored");
         booking::cancel(&asking, "2").await.expect("it waits");
         assert_eq!(failure(booking::completion(&runtime, "2").await), cancelled_while_it_waited());
+    }
+
+    /// Once, where it was asked for: nothing else will tell that it has failed.
+    async fn the_hook_is_called_for_what_is_cancelled_where_it_waits(store: TestStore) {
+        let (probe, here, elsewhere) = (Probe::default(), Probe::default(), Probe::default());
+        let settings = || quick().stay_in_memory(ms(0));
+        let worker = desk(store.another().await, &probe, settings()).middleware(hook(&elsewhere));
+        let worker = worker.start().await.expect("it starts");
+        booking::schedule(&worker, "suspended", Do::Listen).await.expect("it is stored");
+        booking::schedule(&worker, "runs", Do::Undo).await.expect("it is stored");
+        stands(&store, "Booking", "suspended", Status::Suspended).await;
+        stands(&store, "Booking", "runs", Status::Executing).await;
+        booking::schedule_after(&worker, "later", Do::Undo, secs(3600)).await.expect("it is stored");
+        booking::schedule_after(&worker, "panel", Do::Undo, secs(3600)).await.expect("it is stored");
+        let asking = desk(store.another().await, &probe, settings()).middleware(hook(&here)).take_no_work();
+        let asking = asking.start().await.expect("it starts");
+        for id in ["suspended", "later", "later"] {
+            booking::cancel(&asking, id).await.expect("it waits, or is cancelled");
+        }
+        let panel = booking::control_panel(&asking, "panel").await.expect("it is there");
+        panel.cancel().await.expect("it waits");
+        let told = ["suspended #1", "later #0", "panel #0"].map(|what| format!("{what} {}", cancelled_while_it_waited()));
+        assert_eq!(here.notes(), told);
+        booking::cancel(&asking, "runs").await.expect("it runs");
+        booking::completion(&asking, "runs").await.expect_err("it is cancelled");
+        assert_eq!((here.notes().len(), elsewhere.notes()), (3, vec![format!("runs #1 {}", cancelled(&[]))]));
+    }
+
+    /// Who tells is who has ended it: a run that was just begun, or the request.
+    async fn the_hook_is_called_once_by_a_run_or_by_the_request(store: TestStore) {
+        let (probe, told) = (Probe::default(), Probe::default());
+        let runtime = desk(store.another().await, &probe, quick()).middleware(hook(&told));
+        let runtime = runtime.start().await.expect("it starts");
+        for round in 0..20 {
+            let id = round.to_string();
+            booking::schedule(&runtime, id.as_str(), Do::Undo).await.expect("it is stored");
+            booking::cancel(&runtime, id.as_str()).await.expect("it waits or runs");
+            assert!(failure(booking::completion(&runtime, id.as_str()).await).is_cancelled());
+            let all = eventually(PATIENCE, async || {
+                let notes = told.notes();
+                (notes.len() > round).then_some(notes)
+            });
+            let all = all.await;
+            assert_eq!(all.len(), round + 1, "{all:?}");
+            assert!(all[round].starts_with(&format!("{id} #")), "{all:?}");
+        }
     }
 
     /// Edits go their own way.

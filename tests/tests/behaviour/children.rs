@@ -391,12 +391,16 @@ on_every_store! {
             assert_eq!(failure.message, text, "{plan:?}");
             cousin::control_panel(&runtime, "1").await.expect("it opens").delete().await.expect("it is there");
         }
+        // One that nobody waits for has a parent, too.
+        parent::invoke(&runtime, "left", Left(Return(1))).await.expect("it succeeds");
+        let refused = failure(cousin::invoke(&runtime, "left", Each(vec![])).await);
+        assert!(refused.message.starts_with("`Work/left/0` is the child of `Parent/left` already"), "{refused:?}");
         // While it runs here, it is that of its parent as well.
         let theirs = tokio::spawn({
             let runtime = runtime.clone();
             async move { parent::invoke(&runtime, "2", Each(vec![Gate(7)])).await }
         });
-        probe.begun(2).await;
+        probe.begun(3).await;
         let failure = failure(cousin::invoke(&runtime, "2", Each(vec![])).await);
         assert!(failure.message.starts_with("`Work/2/0` is the child of `Parent/2` already"), "{failure:?}");
         probe.open();

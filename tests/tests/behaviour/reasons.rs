@@ -1,13 +1,15 @@
 //! Nothing waits without a stated reason.
 
+use std::time::Duration;
+
 use resilient::prelude::*;
 use resilient::{Filter, InMemoryStore, Payload, Store};
-use resilient_tests::on_every_store;
+use resilient_tests::{TestStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    Act, Probe, builder, crash, eventually_told, fail_as_told, gated, onlooker, play, quick, replica, secs,
-    stored,
+    Act, PATIENCE, Probe, builder, crash, eventually_told, fail_as_told, gated, onlooker, play, quick,
+    replica, secs, stored,
 };
 use crate::events::Ears;
 
@@ -63,6 +65,7 @@ async fn tool(store: impl Store, probe: &Probe) -> Runtime {
     tool.start().await.expect("it starts")
 }
 
+const NOBODY: &str = "no live replica runs this type; start one that registers it and takes work";
 const NO_VERSION: &str = "no live replica runs version 2 of this type";
 const NO_PARAM: &str = "no live replica reads parameter version 2 of this type";
 const NO_SCRAPBOOK: &str = "no live replica reads scrapbook version 1 of this type";
@@ -78,6 +81,36 @@ async fn leave_newer_work(tool: &Runtime) {
     raw.set_param(Payload::new(1, "3")).expect("it is JSON");
     raw.set_scrapbook(Payload::new(1, r#"{"begun":true}"#)).expect("it is JSON");
     raw.schedule_reinvoke().await.expect("nobody else was there");
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Message)]
+struct Word(String);
+
+/// Says the word that is sent.
+#[resilient_fn(type_id = "Heard", register = false)]
+async fn heard(_: (), context: &Context) -> resilient::Result<String> {
+    Ok(context.messages().next::<Word>().await?.0)
+}
+
+/// Leaves an instance that waits for its message, and nobody who runs it.
+async fn suspend(store: &TestStore, tool: &Runtime, id: &str) {
+    heard::schedule(tool, id, ()).await.expect("it is stored");
+    let settings = quick().stay_in_memory(Duration::ZERO);
+    let worker = Runtime::builder(store.another().await).settings(settings).register::<heard>();
+    let worker = worker.start().await.expect("it starts");
+    eventually(PATIENCE, async || stored(store, "Heard", id).await.status == Status::Suspended).await;
+    worker.shutdown().await.expect("it ends");
+}
+
+/// What a runtime, a panel with types and one without them say.
+async fn assert_reason(knowing: &Runtime, other: &Runtime, id: &str, expected: &str) {
+    let typed = heard::control_panel(knowing, id).await.expect("it is there");
+    assert_eq!(typed.reason().await.expect("the store works"), expected);
+    let raw = other.raw_control_panel("Heard", id).await.expect("it is there");
+    assert_eq!(raw.reason().await.expect("the store works"), expected);
+    assert_eq!(other.reason(raw.stored()).await.expect("the store works"), expected);
+    let live = other.replicas().await.expect("the store works");
+    assert_eq!(raw.stored().explain(&live), expected);
 }
 
 /// What no live replica can take, with the reasons.
@@ -99,8 +132,7 @@ on_every_store! {
         let probe = Probe::default();
         let tool = tool(store.another().await, &probe).await;
         leave_newer_work(&tool).await;
-        let nobody = "no live replica runs version 1 of this type";
-        let all = reasons(&[("flow", NO_VERSION), ("param", nobody), ("scrapbook", nobody)]);
+        let all = reasons(&[("flow", NOBODY), ("param", NOBODY), ("scrapbook", NOBODY)]);
         assert_eq!(stuck(&tool).await, all, "a tool runs nothing");
         let before = builder(store.another().await, &probe).register::<yesterday::work>().start().await;
         let before = before.expect("it starts");
@@ -145,15 +177,59 @@ on_every_store! {
         assert_eq!(reason("Play", "3").await, "failed: told to fail; repair it through the control panel");
         crash(working, &store).await;
         let lost = reason("Gated", "1").await;
-        assert_eq!(lost, format!("its owner {owner} is not known any more; it is taken over"));
+        assert_eq!(lost, format!("its owner {owner} is not known any more; {NOBODY}"));
         let full = builder(store.another().await, &probe).settings(quick().max_running(1)).start().await;
         let full = full.expect("it starts");
-        probe.begun(2).await;
+        // Three have begun before, and this is the lost one, in the only place.
+        probe.begun(4).await;
         play::schedule(&tool, "4", vec![]).await.expect("it is stored");
         let text = "is due, and waits for a replica with a free slot that reads parameter version 1";
         assert_eq!(reason("Play", "4").await, text);
         probe.open();
         full.completion::<play>("4").await.expect("it succeeds");
+    }
+
+    /// Also what is not due: a type that nobody has registered is a mistake whenever it is seen.
+    async fn what_waits_says_that_nobody_could_go_on(store: TestStore) {
+        let probe = Probe::default();
+        let tool = Runtime::builder(store.another().await).register::<heard>().take_no_work();
+        let tool = tool.start().await.expect("it starts");
+        let goal = "waits for message `Word`";
+        suspend(&store, &tool, "1").await;
+        heard::schedule_after(&tool, "2", (), secs(3600)).await.expect("it is stored");
+        let other = replica(store.another().await, &probe).await;
+        let due = stored(&store, "Heard", "2").await.due_at.expect("it waits");
+        let told = [("1", format!("{goal}; {NOBODY}")), ("2", format!("waits until {due}; {NOBODY}"))];
+        for (id, reason) in &told {
+            assert_reason(&tool, &other, id, reason).await;
+        }
+        let able = Runtime::builder(store.another().await).register::<heard>();
+        let able = able.start().await.expect("it starts");
+        assert_reason(&tool, &other, "1", goal).await;
+        assert_reason(&tool, &other, "2", &format!("waits until {due}")).await;
+        able.shutdown().await.expect("it ends");
+    }
+
+    /// What the last run has said is not so any more: its message is there.
+    async fn what_a_message_has_woken_does_not_wait_for_it(store: TestStore) {
+        let probe = Probe::default();
+        let tool = Runtime::builder(store.another().await).register::<heard>().take_no_work();
+        let tool = tool.start().await.expect("it starts");
+        let word = || Word("hello".to_owned());
+        suspend(&store, &tool, "1").await;
+        suspend(&store, &tool, "2").await;
+        heard::send(&tool, "1", word()).await.expect("it is stored");
+        assert_reason(&tool, &tool, "1", &format!("{NOBODY}; a message came")).await;
+        let full = builder(store.another().await, &probe).settings(quick().max_running(1)).register::<heard>();
+        let full = full.start().await.expect("it starts");
+        assert_eq!(heard::completion(&tool, "1").await.expect("it succeeds"), "hello");
+        gated::schedule(&full, "1", 1).await.expect("it is stored");
+        probe.begun(1).await;
+        heard::send(&tool, "2", word()).await.expect("it is stored");
+        let text = "is due, and waits for a replica with a free slot that reads parameter version 1";
+        assert_reason(&full, &tool, "2", &format!("{text}; a message came")).await;
+        probe.open();
+        assert_eq!(heard::completion(&tool, "2").await.expect("it succeeds"), "hello");
     }
 }
 

@@ -301,7 +301,7 @@ on_every_store! {
         let stuck = after.list(&Filter { stuck: true, ..Filter::default() }).await.expect("the store works");
         assert_eq!(ids(&stuck), [at(hour - 3600).to_string()]);
         let reason = after.reason(&stuck[0]).await.expect("the store works");
-        assert_eq!(reason, "no live replica runs version 1 of this type");
+        assert_eq!(reason, "no live replica runs this type; start one that registers it and takes work");
     }
 
     /// It is an instance like others, and no part of the chain.

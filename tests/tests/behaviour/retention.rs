@@ -13,7 +13,7 @@ use resilient_tests::{FaultyStore, eventually, on_every_store};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    Act, PATIENCE, Probe, builder, double, fail_as_told, gated, ms, play, quick, secs, stored,
+    Act, PATIENCE, Probe, builder, double, fail_as_told, failure, gated, ms, play, quick, secs, stored,
 };
 
 #[derive(Debug, Serialize, Deserialize, Message)]
@@ -29,9 +29,22 @@ async fn echo((): (), context: &Context, probe: Dep<Probe>) -> resilient::Result
 /// The shortest time that settings for tests take.
 const SHORT: Retention = Retention::For(ms(400));
 
+/// Fails at first, when its children have done their work.
+#[resilient_fn(type_id = "Repaired", register = false)]
+async fn repaired((): (), context: &Context) -> resilient::Result<u64> {
+    context.schedule::<double>("left", 1).await?;
+    let one = context.invoke::<double>("one", 2).await?;
+    let many = context.invoke_all::<double>([("a", 3), ("b", 4)]).await?;
+    if context.attempt() == 1 {
+        return Err(resilient::Error::msg("to be repaired"));
+    }
+    Ok(one + many.iter().sum::<u64>())
+}
+
 /// A process that deletes results soon.
 fn forgetful(store: impl Store, probe: &Probe) -> Builder {
-    builder(store, probe).register::<echo>().settings(quick().retention(SHORT))
+    let builder = builder(store, probe).register::<echo>().register::<repaired>();
+    builder.settings(quick().retention(SHORT).stay_in_memory(secs(60)))
 }
 
 /// Waits until an instance is gone.
@@ -108,6 +121,21 @@ on_every_store! {
         probe.open();
         gated::completion(&runtime, "executing").await.expect("it succeeds");
         gone(&store, "Gated", "executing").await;
+    }
+
+    /// It may run again, and must not begin anew what its children have done: money is captured once.
+    async fn the_children_of_a_failed_parent_are_kept(store: TestStore) {
+        let probe = Probe::default();
+        let runtime = forgetful(store.another().await, &probe).start().await.expect("it starts");
+        assert_eq!(failure(repaired::invoke(&runtime, "1", ()).await).message, "to be repaired");
+        double::completion(&runtime, "1/left").await.expect("it succeeds");
+        // It is younger than they are, and of their type: when it is gone, they were looked at.
+        double::invoke(&runtime, "over", 4).await.expect("it succeeds");
+        gone(&store, "Double", "over").await;
+        assert_eq!((count(&store).await, probe.runs()), (5, 5));
+        assert_eq!(repaired::reinvoke(&runtime, "1").await.expect("it is repaired"), 18);
+        assert_eq!(probe.runs(), 5, "no child has run again");
+        eventually(PATIENCE, async || count(&store).await == 0).await;
     }
 
     /// A type may keep its results for ever, or for another time than all others.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use resilient::store::{Cancel, Expiry, Write, Written};
-use resilient::{Epoch, FunctionId, Payload, ReplicaId, Status, StoredFunction, Timestamp};
+use resilient::store::{Cancel, Create, Expiry, Start, Write, Written};
+use resilient::{Due, Epoch, FunctionId, Payload, ReplicaId, Status, StoredFunction, Timestamp};
 
 use crate::append;
 use crate::place::Place;
@@ -19,19 +19,22 @@ async fn make_tables(place: &Place, steps: usize) {
     }
 }
 
-fn scripts(place: &Place) -> [&'static str; 2] {
+fn scripts(place: &Place) -> [&'static str; 3] {
     match place {
         Place::Sqlite(_) => [
             include_str!("../../../resilient-sqlx/migrations/sqlite/0001_functions.sql"),
             include_str!("../../../resilient-sqlx/migrations/sqlite/0002_messages.sql"),
+            include_str!("../../../resilient-sqlx/migrations/sqlite/0003_cancel.sql"),
         ],
         Place::Postgres(..) => [
             include_str!("../../../resilient-sqlx/migrations/postgres/0001_functions.sql"),
             include_str!("../../../resilient-sqlx/migrations/postgres/0002_messages.sql"),
+            include_str!("../../../resilient-sqlx/migrations/postgres/0003_cancel.sql"),
         ],
         Place::MySql(..) => [
             include_str!("../../../resilient-sqlx/migrations/mysql/0001_functions.sql"),
             include_str!("../../../resilient-sqlx/migrations/mysql/0002_messages.sql"),
+            include_str!("../../../resilient-sqlx/migrations/mysql/0003_cancel.sql"),
         ],
     }
 }
@@ -53,6 +56,7 @@ fn stored_by_the_first_step(instance: &str, status: Status, owner: Option<Replic
     let has_succeeded = status == Status::Succeeded;
     StoredFunction {
         id: FunctionId::new("Order", instance),
+        parent: None,
         status,
         epoch: Epoch::new(5),
         owner,
@@ -154,5 +158,34 @@ async fn the_third_step_of_the_schema_keeps_what_the_second_one_stored() {
         assert_eq!(answers, [Written::Done, Written::Done, Written::Completed], "{place:?}");
         let expiry = Expiry { type_id: "Order".into(), after: Duration::ZERO };
         assert_eq!(store.expire(&[expiry], 9).await.unwrap(), 1, "{place:?}");
+    }
+}
+
+/// A replica of the build before goes on beside the new tables. What it stores has no parent there, and expires as it did.
+#[tokio::test]
+async fn the_fourth_step_of_the_schema_takes_what_the_build_before_stores() {
+    for place in Place::all() {
+        make_tables(&place, 3).await;
+        let insert = "insert into #_functions (type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, \
+             version, param, param_version, scrapbook, scrapbook_version, result, result_version, message_count, \
+             created_at, updated_at, completed_at, journal, reason, saves, cancel_requested) values \
+             ('Order', '?', 3, 5, null, 3, 1, null, 1, '1', 3, '2', 2, '3', 1, 0, 6, 7, 8, '4', null, 8, 0)";
+        place.run(&insert.replace('?', "1")).await;
+        let store = place.initialized().await;
+        place.run(&insert.replace('?', "2")).await;
+        let parent = Some(FunctionId::new("Order", "2"));
+        let ids = ["1", "2", "3"].map(|instance| FunctionId::new("Order", instance));
+        let new = Create::new(ids[2].clone(), Start::Waiting(Due::Now), 1, Payload::new(1, "1"));
+        let new = Write::Create(Create { parent: parent.clone(), ..new });
+        assert_eq!(store.write(&[new]).await.unwrap(), [Written::Done], "{place:?}");
+
+        let rows = store.get(&ids).await.unwrap().into_iter().map(|row| row.unwrap().parent);
+        assert_eq!(rows.collect::<Vec<_>>(), [None, None, parent], "{place:?}");
+        for (column, value) in [("type_id", "Order"), ("instance_id", "2")] {
+            let seen = format!("select coalesce(parent_{column}, '-') from #_overview order by instance_id");
+            assert_eq!(place.ask(&seen).await, ["-", "-", value], "{place:?}");
+        }
+        let expiry = Expiry { type_id: "Order".into(), after: Duration::ZERO };
+        assert_eq!(store.expire(&[expiry], 9).await.unwrap(), 2, "{place:?}");
     }
 }

@@ -144,7 +144,7 @@ fn expand_requires(function: &Function, types: &Types) -> TokenStream {
 ///         let mut __arg0 = match <__Arg0 as Arg>::hold(&mut __env) { Ok(holder) => holder, Err(failure) => return … };
 ///         let __returned = assert_send(process_order(__param, __arg0.lend())).await;
 ///         let mut __finished = Finished::returned(<__Returned as Returns<…>>::sort(__returned));
-///         __finished.settle::<__Arg0>(__arg0);
+///         __finished.settle(<__Arg0 as Arg>::settle(__arg0));
 ///         __finished
 ///     })
 /// }
@@ -164,9 +164,9 @@ fn expand_run(function: &Function, types: &Types) -> TokenStream {
     });
     let lend =
         types.arguments.iter().map(|Argument { local, .. }| quote_spanned!(local.span()=> #local.lend()));
-    let settle = types.arguments.iter().map(
-        |Argument { alias, local, .. }| quote_spanned!(alias.span()=> #finished.settle::<#alias>(#local);),
-    );
+    let settle = types.arguments.iter().map(|Argument { alias, local, .. }| {
+        quote_spanned!(alias.span()=> #finished.settle(<#alias as __AsArg>::settle(#local));)
+    });
     let call = quote_spanned!(name.span()=> #name(#param, #(#lend),*));
     // A function that is not `async` has been reported; its glue compiles all the same.
     let call = if function.sig.asyncness.is_some() {

@@ -9,6 +9,8 @@ macro_rules! __store_conformance_of_writes {
                 a_running_function_is_stored_with_all_that_was_given
                 a_waiting_function_is_stored_with_all_that_was_given
                 a_function_without_a_scrapbook_has_none
+                a_child_stays_that_of_its_parent
+                children_of_several_parents_are_stored_together
                 creating_the_same_function_twice_answers_exists
                 a_second_create_with_other_data_changes_nothing
                 exists_answers_for_every_status

@@ -13,7 +13,6 @@ use crate::codec::Field;
 use crate::engine::Engine;
 use crate::guard::{AtMostOnce, Guarded};
 use crate::id::{Epoch, FunctionId, ReplicaId, check_message_name, check_text};
-use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::outcome::Failure;
@@ -117,7 +116,7 @@ impl RawControlPanel {
     ///
     /// [`InvokeError::Store`].
     pub async fn reason(&self) -> Result<String, InvokeError> {
-        Ok(inspect::reason(&self.row, &self.engine.store.replicas().await?))
+        Ok(self.row.explain(&self.engine.store.replicas().await?))
     }
 
     /// Everything that is stored of it, as it was read.

@@ -59,6 +59,7 @@ impl State {
         };
         let row = StoredFunction {
             id: create.id.clone(),
+            parent: create.parent.clone(),
             status,
             epoch: Epoch::ZERO,
             owner,
@@ -305,7 +306,8 @@ impl State {
         let is_over = |row: &&StoredFunction| {
             let expiry = expiries.iter().find(|expiry| expiry.type_id == row.id.type_id);
             let ended = row.completed_at.filter(|_| row.status == Status::Succeeded);
-            expiry.zip(ended).is_some_and(|(expiry, ended)| now.saturating_since(ended) > expiry.after)
+            let is_late = |(expiry, ended): (&Expiry, _)| now.saturating_since(ended) > expiry.after;
+            expiry.zip(ended).is_some_and(is_late) && !self.is_asked_for(row)
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let over = self.functions.values().filter(is_over).take(limit);
@@ -315,6 +317,12 @@ impl State {
             self.messages.remove(id);
         }
         u64::try_from(over.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it has a parent that may ask for its result.
+    fn is_asked_for(&self, row: &StoredFunction) -> bool {
+        let parent = row.parent.as_ref().and_then(|parent| self.functions.get(parent));
+        parent.is_some_and(|parent| parent.status != Status::Succeeded)
     }
 }
 
