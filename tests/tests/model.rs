@@ -48,7 +48,8 @@ use self::random::Random;
 const DRAIN: Duration = Duration::from_secs(40);
 
 async fn simulate(seed: u64) -> Audit {
-    let audit = Audit::new(BTreeMap::from([(brief::BRIEF, brief::kept_for(seed))]));
+    let kept_for = brief::kept_for(seed);
+    let audit = Audit::new(BTreeMap::from([(brief::BRIEF, kept_for), (family::CHILD, kept_for)]));
     let ledger = Ledger::default();
     // Each seed has some of all that there is: with less at a time, more seeds are tried, and in other company.
     let mut chosen = Random::new(seed, 1);

@@ -157,7 +157,7 @@ impl Life {
             let builder = builder.register::<order>().function_settings::<order>(lease.clone());
             let builder = builder.register::<gather>().function_settings::<gather>(lease.clone());
             let builder = builder.register::<parent>().function_settings::<parent>(lease.clone());
-            let builder = builder.register::<child>().function_settings::<child>(lease.clone());
+            let builder = builder.register::<child>().function_settings::<child>(short.clone());
             let builder = builder.register::<errand>().function_settings::<errand>(lease.clone());
             let builder = builder.register::<brief>().function_settings::<brief>(short);
             let builder = if self.recurs {
