@@ -1,9 +1,8 @@
 //! Waiting longer and longer, and never in step with others.
 
-use std::cell::Cell;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
+use crate::chance;
 
 /// Exponential back-off with jitter.
 #[derive(Debug)]
@@ -37,35 +36,15 @@ impl Backoff {
     }
 }
 
-thread_local! {
-    /// What the next jitter of this thread is computed from, in a simulation.
-    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-/// Makes the jitter of everything on this thread repeatable, for simulations.
-pub fn seed_jitter(seed: u64) {
-    SEED.set(Some(seed));
-}
-
-fn random() -> u64 {
-    let Some(seed) = SEED.get() else {
-        // Every `RandomState` is keyed anew, which is all the randomness that jitter needs.
-        return RandomState::new().build_hasher().finish();
-    };
-    let next = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    SEED.set(Some(next));
-    next >> 33
-}
-
 /// Between half of a duration and all of it, so that replicas that started together do not stay together.
 pub(crate) fn jittered(duration: Duration) -> Duration {
-    let share = u32::try_from(random() % 1_000).unwrap_or(0);
+    let share = u32::try_from(chance::number() % 1_000).unwrap_or(0);
     duration / 2 + (duration / 2).saturating_mul(share) / 1_000
 }
 
 /// A duration that is shortened at random, by at most this share of it.
 pub(crate) fn shortened(duration: Duration, share: f64) -> Duration {
-    let random = f64::from(u32::try_from(random() % 1_000_000).unwrap_or(0)) / 1_000_000.0;
+    let random = f64::from(u32::try_from(chance::number() % 1_000_000).unwrap_or(0)) / 1_000_000.0;
     let left = 1.0 - share * random;
     // A share of zero leaves every nanosecond; one that is no share at all counts as none.
     if (0.0..1.0).contains(&left) { duration.mul_f64(left) } else { duration }

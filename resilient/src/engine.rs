@@ -251,8 +251,9 @@ impl Wakes {
         let poll = Instant::now() + interval;
         let at = self.next_hint().map_or(poll, |hint| hint.min(poll));
         tokio::select! {
-            () = tokio::time::sleep_until(at) => {}
+            biased;
             () = self.now.notified() => {}
+            () = tokio::time::sleep_until(at) => {}
         }
         self.forget_due();
     }

@@ -3,8 +3,7 @@
 //! So the parent is woken as by any message: a suspension of it that does not know of the end comes to nothing. What the
 //! child has come to is read from the child itself.
 
-use uuid::Uuid;
-
+use crate::chance;
 use crate::id::FunctionId;
 use crate::payload::Payload;
 use crate::record::{NewMessage, StoredMessage};
@@ -23,7 +22,7 @@ pub(crate) fn ended(parent: FunctionId, child: &FunctionId) -> Option<Append> {
         return None;
     }
     let body = serde_json::to_string(child).ok()?;
-    let (name, key) = (ENDED.to_owned(), Uuid::new_v4().to_string());
+    let (name, key) = (ENDED.to_owned(), chance::unique().to_string());
     Some(Append { id: parent, messages: vec![NewMessage { name, payload: Payload::new(1, body), key }] })
 }
 

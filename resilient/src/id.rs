@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::chance;
+
 /// The most bytes of UTF-8 that a type id or an instance id may have.
 pub const MAX_ID_BYTES: usize = 200;
 
@@ -161,7 +163,7 @@ pub struct ReplicaId(Uuid);
 impl ReplicaId {
     /// A new, random id.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(chance::unique())
     }
 
     /// Reads the form that [`Display`](fmt::Display) writes.

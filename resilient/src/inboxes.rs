@@ -1,6 +1,6 @@
 //! Runs that wait for messages in memory: one query for all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ pub(crate) struct Inboxes {
 #[derive(Debug, Default)]
 struct State {
     /// A log stands here as often as it is watched.
-    watched: HashMap<FunctionId, Vec<Arc<Log>>>,
+    watched: BTreeMap<FunctionId, Vec<Arc<Log>>>,
     /// The instances that are looked at without waiting for the next poll.
-    hinted: HashSet<FunctionId>,
+    hinted: BTreeSet<FunctionId>,
     /// When all are looked at.
     poll_at: Option<Instant>,
 }
@@ -96,6 +96,7 @@ impl Inboxes {
                 }
             };
             tokio::select! {
+                biased;
                 () = poll => return,
                 () = self.changed.notified() => {}
             }

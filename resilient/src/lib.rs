@@ -165,6 +165,7 @@
 extern crate self as resilient;
 
 mod backoff;
+mod chance;
 mod clock;
 mod error;
 mod guard;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 
-pub use crate::backoff::seed_jitter;
+pub use crate::chance::seed_chance;
 pub use crate::codec::EncodeError;
 pub use crate::middleware::Retry;
 pub use crate::outcome::{ErrorProbe, Failure, PlainError, ReturnProbe, Returns, ReturnsFallback};

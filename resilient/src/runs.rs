@@ -3,7 +3,7 @@
 //! A run is known by its instance *and its epoch*: after a fence, a new run of the same instance may begin here while
 //! the old one has not stopped yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,7 +85,7 @@ impl Runs {
     }
 
     /// What the store has as owned by this replica and running.
-    pub(crate) fn owned(&self) -> HashSet<(FunctionId, Epoch)> {
+    pub(crate) fn owned(&self) -> BTreeSet<(FunctionId, Epoch)> {
         self.table().iter().filter(|(_, run)| run.owned).map(|(key, _)| key.clone()).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Callers that wait for instances which run elsewhere: one query for all of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) const PAGE: usize = 500;
 
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    waiters: Mutex<HashMap<FunctionId, Group>>,
+    waiters: Mutex<BTreeMap<FunctionId, Group>>,
     changed: Notify,
 }
 
@@ -78,7 +78,7 @@ struct Waiter {
 }
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, HashMap<FunctionId, Group>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<FunctionId, Group>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,6 +113,7 @@ impl Waiting {
                 }
             };
             tokio::select! {
+                biased;
                 () = look => return,
                 () = self.changed.notified() => {}
             }

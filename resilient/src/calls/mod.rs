@@ -251,6 +251,7 @@ async fn wait(engine: &Arc<Engine>, id: FunctionId, until: Until) -> Result<Answ
     let (finds, mut found) = mpsc::unbounded_channel();
     engine.waiting.add(id.clone(), until, Pace::every(engine.settings.wait_poll), finds);
     let found = tokio::select! {
+        biased;
         found = found.recv() => found,
         () = engine.reached(Stage::Stopped) => return Err(InvokeError::ShuttingDown),
     };

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::{check_not_stopped, unexpected};
+use crate::chance;
 use crate::engine::Engine;
 use crate::id::FunctionId;
 use crate::invocation::check_messages;
@@ -23,7 +22,7 @@ pub(crate) fn messages(outgoing: impl IntoIterator<Item = Outgoing>) -> Result<V
 pub(crate) fn message(outgoing: Outgoing) -> Result<NewMessage, InvokeError> {
     let Outgoing { name, payload, key } = outgoing;
     let payload = payload.map_err(|source| InvokeError::Encode { field: "message", source })?;
-    let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let key = key.unwrap_or_else(|| chance::unique().to_string());
     Ok(NewMessage { name: name.to_owned(), payload, key })
 }
 

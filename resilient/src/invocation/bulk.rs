@@ -1,6 +1,6 @@
 //! Many instances that are stored together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::begin::unexpected;
 use super::instance::Instance;
@@ -44,6 +44,6 @@ pub(crate) async fn create_all(
 }
 
 /// The rows by their ids.
-pub(super) fn by_id(rows: impl IntoIterator<Item = StoredFunction>) -> HashMap<FunctionId, StoredFunction> {
+pub(super) fn by_id(rows: impl IntoIterator<Item = StoredFunction>) -> BTreeMap<FunctionId, StoredFunction> {
     rows.into_iter().map(|row| (row.id.clone(), row)).collect()
 }

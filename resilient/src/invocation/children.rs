@@ -1,6 +1,6 @@
 //! The children of one run: begun here or anywhere, and waited for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,8 +88,8 @@ fn instance(engine: &Engine, child: Child, parent: &FunctionId) -> Result<Instan
 async fn read(
     engine: &Engine,
     ids: &[FunctionId],
-) -> Result<HashMap<FunctionId, StoredFunction>, StoreError> {
-    let mut found = HashMap::new();
+) -> Result<BTreeMap<FunctionId, StoredFunction>, StoreError> {
+    let mut found = BTreeMap::new();
     for page in ids.chunks(PAGE) {
         found.extend(by_id(engine.store.get(page).await?.into_iter().flatten()));
     }
@@ -176,6 +176,7 @@ impl Family for RunPost {
 /// Brings the end of a child that runs here; when the run was only one of several, whoever goes on with it is waited for.
 async fn end_here(engine: Arc<Engine>, id: FunctionId, mut ended: Ended, finds: Finds) {
     let answer = tokio::select! {
+        biased;
         answer = ended.wait_for(Option::is_some) => answer.ok().and_then(|answer| answer.clone()),
         () = finds.closed() => return,
     };

@@ -2,9 +2,8 @@
 
 use std::future::Future;
 
-use uuid::Uuid;
-
 use super::{Invocation, Middleware, Next, Starting};
+use crate::chance;
 use crate::outcome::RawOutcome;
 
 /// The header that holds the id.
@@ -75,5 +74,5 @@ impl Middleware for Correlation {
 }
 
 fn random() -> String {
-    Uuid::new_v4().to_string()
+    chance::unique().to_string()
 }

@@ -48,8 +48,9 @@ impl Watchdog for Recurring {
             return;
         }
         tokio::select! {
-            () = tokio::time::sleep(jittered(interval(engine))) => {}
+            biased;
             () = engine.recurs.notified() => {}
+            () = tokio::time::sleep(jittered(interval(engine))) => {}
         }
     }
 

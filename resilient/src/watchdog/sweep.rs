@@ -3,7 +3,7 @@
 //! A lease of the whole replica hides the loss of a single run: the replica goes on beating, so nobody else ever takes
 //! the instance. It happens when the answer of a claim was lost, or when an outcome could not be stored.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -29,9 +29,9 @@ pub(crate) struct Sweep {
 #[derive(Debug, Clone, Default)]
 struct Suspects {
     /// Owned here without a run.
-    orphans: HashSet<Suspect>,
+    orphans: BTreeSet<Suspect>,
     /// Run here without being owned: somebody edited or deleted it.
-    fenced: HashSet<Suspect>,
+    fenced: BTreeSet<Suspect>,
 }
 
 #[async_trait]
@@ -63,7 +63,7 @@ impl Watchdog for Sweep {
 async fn suspects(engine: &Engine, me: ReplicaId) -> Result<Suspects, StoreError> {
     // The answer of a claim that is on its way may bring runs for what looks like an orphan.
     let _no_claim = engine.claiming.lock().await;
-    let mut found = Suspects { orphans: HashSet::new(), fenced: engine.runs.owned() };
+    let mut found = Suspects { orphans: BTreeSet::new(), fenced: engine.runs.owned() };
     let mut filter =
         Filter { owner: Some(me), status: Some(Status::Executing), limit: 1_000, ..Filter::default() };
     loop {

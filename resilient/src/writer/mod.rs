@@ -117,11 +117,13 @@ impl Collector {
             }
             self.send(&landed);
             tokio::select! {
+                // What has landed comes first: a stream of requests must not keep the places of flights that are over.
+                biased;
+                Some(ids) = landings.recv() => self.land(&ids),
                 request = requests.recv() => match request {
                     Some(request) => self.queue.push_back(request),
                     None => break,
                 },
-                Some(ids) = landings.recv() => self.land(&ids),
             }
         }
         while !self.queue.is_empty() {

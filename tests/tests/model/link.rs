@@ -203,8 +203,8 @@ impl Store for Link {
 
     async fn expire(&self, expiries: &[Expiry], limit: u32) -> Result<u64, StoreError> {
         self.there("expire", false).await?;
-        let expired = self.audit.store().expire(expiries, limit).await;
-        self.back("expire").await.and(expired)
+        let expired = self.audit.expire(self.process, expiries, limit).await;
+        self.back("expire").await.map(|()| expired)
     }
 
     async fn replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {

@@ -3,13 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use resilient::FunctionSettings;
 use resilient::prelude::*;
+use resilient::{FunctionSettings, Retention};
 use resilient_tests::orders::{Ledger, order};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::audit::Audit;
+use super::brief::{brief, kept_for};
+use super::errand::errand;
+use super::family::{child, parent};
+use super::firing::{each, some};
 use super::gather::gather;
 use super::link::{Link, Trouble};
 use super::random::Random;
@@ -54,7 +58,7 @@ pub(crate) const TROUBLES: Duration = Duration::from_secs(40);
 
 impl Processes {
     /// Starts them, and troubles them until the time is over.
-    pub(crate) fn start(seed: u64, audit: &Audit, ledger: &Ledger) -> Self {
+    pub(crate) fn start(seed: u64, recurs: bool, audit: &Audit, ledger: &Ledger) -> Self {
         let processes = Self { slots: Arc::default() };
         for process in 0..3 {
             let life = Life {
@@ -62,6 +66,8 @@ impl Processes {
                 audit: audit.clone(),
                 ledger: ledger.clone(),
                 lease: Random::new(seed, 7).millis(2_000, 8_000),
+                kept_for: kept_for(seed),
+                recurs,
                 random: Random::new(seed, 100 + u64::try_from(process).expect("it fits")),
                 slots: Arc::clone(&processes.slots),
             };
@@ -76,6 +82,23 @@ impl Processes {
         let running: Vec<_> = slots.iter().flatten().collect();
         if running.is_empty() { None } else { Some(running[random.below(running.len())].clone()) }
     }
+
+    /// Asks whatever process is there, again and again, until there is an answer.
+    pub(crate) async fn insist<T, F>(&self, random: &mut Random, ask: impl Fn(Runtime, usize) -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        loop {
+            let (patience, choice) = (random.millis(200, 8_000), random.below(60));
+            if let Some(process) = self.any(random) {
+                let asked = ask(process.runtime.clone(), choice);
+                if let Some(answer) = process.ask(patience, asked).await {
+                    return answer;
+                }
+            }
+            sleep(random.millis(1, 1_000)).await;
+        }
+    }
 }
 
 struct Life {
@@ -83,6 +106,9 @@ struct Life {
     audit: Audit,
     ledger: Ledger,
     lease: Duration,
+    kept_for: Duration,
+    /// Whether it knows functions that recur.
+    recurs: bool,
     random: Random,
     slots: Arc<Mutex<[Option<Incarnation>; 3]>>,
 }
@@ -125,10 +151,21 @@ impl Life {
                 .stay_in_memory(self.random.millis(0, 3_000))
                 .shutdown_grace(Duration::from_secs(1));
             let lease = FunctionSettings::default().lease(self.lease);
-            let builder = Runtime::builder(link.clone()).register::<order>().register::<gather>();
-            let builder = builder.dep(self.ledger.clone()).settings(settings);
-            let builder =
-                builder.function_settings::<order>(lease.clone()).function_settings::<gather>(lease);
+            let short = lease.clone().retention(Retention::For(self.kept_for));
+            let builder = Runtime::builder(link.clone()).settings(settings);
+            let builder = builder.dep(self.ledger.clone()).dep(self.audit.clone());
+            let builder = builder.register::<order>().function_settings::<order>(lease.clone());
+            let builder = builder.register::<gather>().function_settings::<gather>(lease.clone());
+            let builder = builder.register::<parent>().function_settings::<parent>(lease.clone());
+            let builder = builder.register::<child>().function_settings::<child>(short.clone());
+            let builder = builder.register::<errand>().function_settings::<errand>(lease.clone());
+            let builder = builder.register::<brief>().function_settings::<brief>(short);
+            let builder = if self.recurs {
+                let builder = builder.register::<each>().function_settings::<each>(lease.clone());
+                builder.register::<some>().function_settings::<some>(lease)
+            } else {
+                builder
+            };
             let started = builder.start().await;
             if let Ok(runtime) = started {
                 self.audit.note(self.process, "started");
