@@ -111,8 +111,12 @@ impl From<InvokeError> for Problem {
             | InvokeError::KeyTaken { .. }
             | InvokeError::NothingToResolve { .. }
             | InvokeError::OtherVersion { .. } => Self::new(StatusCode::CONFLICT, "conflict", text),
-            // What is wrong with one of many is wrong with all of them.
-            InvokeError::Refused { problem, .. } => Self { detail: text, ..Self::from(*problem) },
+            // What is wrong with one of many is wrong with all of them. What the client may not know, it does not get here.
+            InvokeError::Refused { id, problem } => {
+                let problem = Self::from(*problem);
+                let detail = format!("`{id}` is refused, and with it all the others: {}", problem.detail);
+                Self { detail, ..problem }
+            }
             InvokeError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text),
             InvokeError::Store(_) => {
                 tracing::warn!(error = text, "a request has no result");
@@ -133,6 +137,10 @@ impl From<InvokeError> for Problem {
 /// The error with all that has caused it.
 fn told(error: &InvokeError) -> String {
     let mut text = error.to_string();
+    // Behind these stands what becomes of a body that leaves with them, which is nothing to a client.
+    if matches!(error, InvokeError::Postponed { .. } | InvokeError::Suspended { .. }) {
+        return text;
+    }
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text.push_str(": ");

@@ -29,6 +29,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// 3. the runtime shuts down: it tells the running functions, waits for them up to its
 ///    [`shutdown_grace`](resilient::Settings::shutdown_grace), and hands the rest over. What still waits for a result is
 ///    answered with 503.
+///
+/// A second Ctrl-C or SIGTERM does not cut that short. What kills the process does, and other replicas take its functions
+/// over when its lease has ended.
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
     runtime: Runtime,

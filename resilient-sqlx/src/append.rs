@@ -58,6 +58,13 @@ pub(crate) struct Growth<'a> {
     added: i64,
 }
 
+#[cfg(feature = "mysql")]
+impl<'a> Growth<'a> {
+    pub(crate) fn new(id: &'a FunctionId, added: i64) -> Self {
+        Self { id, added }
+    }
+}
+
 impl Record for Growth<'_> {
     fn values(&self) -> Vec<Value<'_>> {
         let mut values = self.id.values();

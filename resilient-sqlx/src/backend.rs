@@ -81,6 +81,15 @@ pub(crate) trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// Applies a plan in one transaction and answers its appends, and the other writes whose guard held.
     fn apply(&self, plan: &Plan<'_>) -> impl Future<Output = Result<Answers, Trouble>> + Send;
 
+    /// Whether a transaction of the user's that sqlx knows of is one for the database, too: an error may have ended it, and
+    /// what is written then would be stored at once, and stay.
+    fn is_open(on: &mut Self::Connection) -> impl Future<Output = Result<bool, Trouble>> + Send;
+
+    /// Whether the database refuses whatever comes in a transaction, for an error has come before.
+    fn is_aborted(_: &Trouble) -> bool {
+        false
+    }
+
     /// [`apply`](Self::apply) on a connection that is in a transaction of the user's, and leaves it to the user to end that.
     fn apply_in(
         &self,

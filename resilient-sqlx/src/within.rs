@@ -22,7 +22,20 @@ pub(crate) async fn write_in<B: Backend + Store>(
     batch: &[Write],
 ) -> Result<Vec<Written>, StoreError> {
     let on = connection::<B>(transaction)?;
+    let is_open = settle::<B, _>(B::PATIENCE, WRITE, B::is_open(on)).await?;
+    if !is_open {
+        return Err(ended());
+    }
     write_by(store, &mut Within { store, on }, batch).await
+}
+
+/// What an error is reported of: also one that may pass is the end of the transaction.
+const WRITE: &str = "a write in a transaction of the user's, which is to be rolled back";
+
+fn ended() -> StoreError {
+    StoreError::unfit_transaction(
+        "the database has ended it after an error, or with a statement that ends it; roll it back and begin another one",
+    )
 }
 
 /// The connection under whatever the user has given, if it is in a transaction.
@@ -53,12 +66,15 @@ struct Within<'a, B: Backend> {
 
 impl<B: Backend> Way for Within<'_, B> {
     async fn apply(&mut self, plan: &Plan<'_>) -> Result<Answers, StoreError> {
-        let applied = self.store.apply_in(self.on, plan);
-        settle::<B, _>(B::PATIENCE, "a write in a transaction of the user's", applied).await
+        let applied = async {
+            let applied = self.store.apply_in(self.on, plan).await;
+            applied.map_err(|trouble| if B::is_aborted(&trouble) { ended().into() } else { trouble })
+        };
+        settle::<B, _>(B::PATIENCE, WRITE, applied).await
     }
 
     async fn read(&mut self, ids: &[FunctionId]) -> Result<Vec<StoredFunction>, StoreError> {
         let read = self.store.read_in(self.on, ids);
-        settle::<B, _>(B::PATIENCE, "a read in a transaction of the user's", read).await
+        settle::<B, _>(B::PATIENCE, WRITE, read).await
     }
 }

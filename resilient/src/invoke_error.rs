@@ -220,12 +220,13 @@ pub enum InvokeError {
         /// What is wrong with it.
         source: DecodeError,
     },
-    /// What was given as a transaction is none in which the store can write; nothing was written.
+    /// What was given as a transaction is none in which the store can write, or the database has ended it; nothing was
+    /// written.
     #[error("the store cannot write in a `{given}`: {problem}")]
     UnfitTransaction {
         /// The type that was given.
         given: &'static str,
-        /// What the store takes.
+        /// What the store takes, or what to do.
         problem: String,
     },
     /// The store is away or broken; whether something was stored is unknown, and asking again is safe.

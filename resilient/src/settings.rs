@@ -138,6 +138,9 @@ setters! {
     /// in one call.
     max_batch: usize,
     /// How many batches of writes are on their way to the store at once. Default 2.
+    ///
+    /// One that takes longer than half a second does not count: a transaction of the user's may hold what it writes, and
+    /// must not hold up the others.
     batches_in_flight: usize,
 }
 

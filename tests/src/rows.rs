@@ -100,6 +100,41 @@ impl Rows {
         Ok(transaction)
     }
 
+    /// Begins one that its database has ended meanwhile, which its driver does not know: by a deadlock on MariaDB, and by a
+    /// statement that failed elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// What the driver says.
+    ///
+    /// # Panics
+    ///
+    /// When the database has not ended it.
+    pub async fn begin_ended(&self) -> Result<Transaction, sqlx::Error> {
+        let (mut one, mut other) = (self.begin().await?, self.begin().await?);
+        if let (Transaction::MySql(one_inner), Transaction::MySql(other_inner)) = (&mut one, &mut other) {
+            let sql = |what: &str| sqlx::raw_sql(AssertSqlSafe(what.replace("{}", &self.table)));
+            for inner in [&mut *one_inner, &mut *other_inner] {
+                sql("insert into {} (name) values ('deadlock')").execute(&mut **inner).await?;
+            }
+            // Each waits for the row of the other; the server ends one of them.
+            let look = "select name from {} for update";
+            let (first, second) =
+                tokio::join!(sql(look).execute(&mut **one_inner), sql(look).execute(&mut **other_inner));
+            assert!(first.is_err() != second.is_err(), "one of two was to be ended: {first:?}, {second:?}");
+            return Ok(if first.is_err() { one } else { other });
+        }
+        drop(other);
+        let failing = match &one {
+            Transaction::Sqlite(_) => format!("insert or rollback into {} (name) values (null)", self.table),
+            _ => "select 1 / 0".to_owned(),
+        };
+        let failing = sqlx::raw_sql(AssertSqlSafe(failing));
+        let failed = each!(&mut one, Transaction, inner => failing.execute(&mut **inner).await.map(drop));
+        failed.expect_err("the statement was to fail");
+        Ok(one)
+    }
+
     /// Inserts a row in a transaction.
     ///
     /// # Errors

@@ -1,14 +1,18 @@
 //! Messages for instances that are there.
 
+use resilient::store::{Append, Written};
+use resilient::{Status, StoredFunction};
 use sqlx::MySqlConnection;
 
-use super::MySqlStore;
+use super::rows::is_duplicate;
 use super::statements::Template;
-use crate::append::{Growth, Looking, Seen, Sought};
+use super::{MySqlStore, read};
+use crate::append::{Growth, Looking, Seen, Sought, append};
 use crate::backend::Backend;
 use crate::error::Trouble;
 use crate::record::Placed;
 use crate::statements::Columns;
+use crate::store::Answers;
 
 pub(super) const LOOK_COLUMNS: Columns = Columns("in_type text, in_id text, message_key text");
 
@@ -61,4 +65,51 @@ impl Looking for MySqlStore {
         self.run(on, &self.statements.grow, growths).await?;
         Ok(())
     }
+}
+
+/// Appends messages in a transaction of the user's.
+///
+/// At the level `repeatable read`, the server's default, whoever looks for a key that is not there locks all places where it
+/// could be, also those of other instances: nobody could send to them before the transaction ends, and two that have looked
+/// could not send themselves. So here nobody looks: a message whose key is there cannot be added.
+pub(super) async fn append_in(
+    store: &MySqlStore,
+    on: &mut MySqlConnection,
+    appends: &[&Append],
+) -> Result<Answers, Trouble> {
+    let mut answers = Answers::new();
+    for one in appends {
+        let stored = read(on, &store.statements.lock, [&one.id]).await?.pop();
+        answers.extend(match stored {
+            Some(row) if row.status == Status::Succeeded => append(store, on, &[one]).await?,
+            Some(row) => {
+                add_new(store, on, one, &row).await?;
+                [(one.id.clone(), Written::Done)].into()
+            }
+            None => [(one.id.clone(), Written::NotFound)].into(),
+        });
+    }
+    Ok(answers)
+}
+
+/// Adds those messages whose keys are new to an instance that is locked.
+async fn add_new(
+    store: &MySqlStore,
+    on: &mut MySqlConnection,
+    append: &Append,
+    row: &StoredFunction,
+) -> Result<(), Trouble> {
+    let mut added = 0;
+    for message in &append.messages {
+        let position = row.message_count.saturating_add(added).saturating_add(1);
+        let placed = Placed { id: &append.id, position, message };
+        match store.run(on, &store.statements.add, &[placed]).await {
+            Ok(_) => added += 1,
+            Err(Trouble::Driver(error)) if is_duplicate(&error) => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    let growths: &[_] = if added > 0 { &[Growth::new(&append.id, added)] } else { &[] };
+    store.run(on, &store.statements.grow, growths).await?;
+    Ok(())
 }

@@ -11,6 +11,7 @@ use resilient::store::{Edit, Ending, Finish, Save};
 use resilient::{Epoch, Payload, ReplicaId, Status, StoreError, StoredFunction};
 use sqlx::{Executor, MySqlConnection};
 
+use super::append::append_in;
 use super::pool::is_collision;
 use super::rows::{ByRows, is_duplicate};
 use super::{MySqlStore, Statements, read};
@@ -79,7 +80,7 @@ pub(super) async fn apply_in(
             answers.extend(done(alone.guarded()));
         }
     }
-    answers.extend(append(store, connection, &plan.appends).await?);
+    answers.extend(append_in(store, connection, &plan.appends).await?);
     Ok(answers)
 }
 

@@ -109,6 +109,17 @@ impl Backend for MySqlStore {
         Ok(answers)
     }
 
+    /// A deadlock undoes all of a transaction, and some statements commit it. Outside of one, a savepoint is none.
+    async fn is_open(on: &mut MySqlConnection) -> Result<bool, Trouble> {
+        const NO_SAVEPOINT: u16 = 1305;
+        let savepoint = sqlx::raw_sql("savepoint resilient_is_open; release savepoint resilient_is_open");
+        match Self::script(on, savepoint).await {
+            Ok(()) => Ok(true),
+            Err(error) if rows::number(&error) == Some(NO_SAVEPOINT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn apply_in(&self, on: &mut MySqlConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         batch::apply_in(self, on, plan).await
     }

@@ -123,6 +123,20 @@ impl Backend for PostgresStore {
         self.apply_all(plan).await
     }
 
+    /// The server itself refuses what comes after an error.
+    async fn is_open(_: &mut PgConnection) -> Result<bool, Trouble> {
+        Ok(true)
+    }
+
+    fn is_aborted(trouble: &Trouble) -> bool {
+        const IN_FAILED_TRANSACTION: &str = "25P02";
+        let Trouble::Driver(error) = trouble else { return false };
+        error
+            .as_database_error()
+            .and_then(DatabaseError::code)
+            .is_some_and(|code| code == IN_FAILED_TRANSACTION)
+    }
+
     async fn apply_in(&self, on: &mut PgConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         self.apply_within(on, plan).await
     }

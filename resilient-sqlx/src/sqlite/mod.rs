@@ -143,6 +143,15 @@ impl Backend for SqliteStore {
         self.apply_all(plan).await
     }
 
+    /// One that was undone, by `insert or rollback` or a full disk, can be begun anew.
+    async fn is_open(on: &mut SqliteConnection) -> Result<bool, Trouble> {
+        if Self::script(on, sqlx::raw_sql("begin")).await.is_err() {
+            return Ok(true);
+        }
+        Self::script(on, sqlx::raw_sql("rollback")).await?;
+        Ok(false)
+    }
+
     async fn apply_in(&self, on: &mut SqliteConnection, plan: &Plan<'_>) -> Result<Answers, Trouble> {
         let _still = self.connections.stand_still();
         if !plan.appends.is_empty() {

@@ -157,7 +157,8 @@ impl<S: ScrapbookState> Scrapbook<S> {
     /// # Errors
     ///
     /// Leave the function with `?`: the transaction is dropped, and so rolled back.
-    /// - [`SaveError::UnfitTransaction`]: the store does not take this type, or the transaction was not begun.
+    /// - [`SaveError::UnfitTransaction`]: the store does not take this type, the transaction was not begun, or the database has
+    ///   ended it.
     /// - [`SaveError::LostOwnership`]: as for `save`.
     /// - [`SaveError::Store`]: the transaction cannot go on, for example after a deadlock, or as a serialization failure.
     ///   As for such an error of the user's own statements, another run may fare better: `retry(…)`.

@@ -4,7 +4,7 @@
 //! that a burst of a thousand takes a few transactions and not a thousand. The end of a child and the message that tells
 //! its parent are never in different batches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
 
 use tokio::sync::oneshot;
@@ -96,6 +96,11 @@ impl Job {
         self.callers.into_iter().filter_map(&mut alone).collect()
     }
 
+    /// What has to be stored together with it has the same one.
+    fn family(&self) -> &FunctionId {
+        self.tell.as_ref().map_or(self.write.id(), |tell| &tell.id)
+    }
+
     /// Tells all who wait; a caller may have gone away, and its write is done all the same.
     pub(super) fn answer(self, result: &Result<Written, StoreError>) {
         for answer in self.callers.into_iter().filter_map(|caller| caller.answer) {
@@ -163,6 +168,15 @@ impl Batch {
         in_order(&mut jobs);
         jobs
     }
+}
+
+/// Each instance for itself, and the end of a child with the message that tells its parent.
+pub(super) fn by_instance(jobs: Vec<Job>) -> impl Iterator<Item = Vec<Job>> {
+    let mut families: BTreeMap<FunctionId, Vec<Job>> = BTreeMap::new();
+    for job in jobs {
+        families.entry(job.family().clone()).or_default().push(job);
+    }
+    families.into_values()
 }
 
 /// The order of the ids, in which all batches lock rows: so two of them, here or elsewhere, cannot deadlock.

@@ -15,6 +15,7 @@ use crate::metrics;
 use crate::store::{After, Append, Create, Store, StoreError, Write, Written};
 
 /// Carries batches to the store until they are answered or the patience is over.
+#[derive(Clone)]
 pub(super) struct Flight {
     store: Arc<dyn Store>,
     deadline: Instant,
@@ -26,32 +27,52 @@ impl Flight {
     }
 
     /// Brings the writes to the store and their answers back.
-    pub(super) async fn carry(&self, mut left: Vec<Job>) {
+    pub(super) async fn carry(&self, jobs: Vec<Job>) {
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
-        loop {
-            let error = match self.write(&left).await {
-                Ok(written) => return self.reply(left, written).await,
-                Err(error) => error,
-            };
-            events::batch_failed(left.len(), &error);
-            // Whether it was applied is unknown: nothing is written again before the rows have been read.
-            loop {
-                if Instant::now() >= self.deadline {
-                    return refuse(left, error);
-                }
-                backoff.wait().await;
-                if self.settle(&mut left).await.is_ok() {
-                    break;
-                }
+        let mut left = jobs;
+        while !left.is_empty() {
+            left = self.go(left, &mut backoff).await;
+        }
+    }
+
+    /// The same, until something comes in between while the store is there: what is left then may go on apart, for one that
+    /// somebody holds, in a transaction of the user's for example, must not hold up the others.
+    pub(super) async fn carry_together(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        self.go(jobs, &mut backoff).await
+    }
+
+    /// Writes once, and answers what is to be tried again.
+    async fn go(&self, mut left: Vec<Job>, backoff: &mut Backoff) -> Vec<Job> {
+        let error = match self.write(&left).await {
+            Ok(written) => {
+                self.reply(left, written).await;
+                return Vec::new();
             }
-            match left.as_slice() {
-                [] => return,
-                _ if error.is_transient() => {}
-                // One write that the store cannot take must not take the others with it.
-                jobs if is_of_many(jobs) => return self.one_by_one(left).await,
-                _ => return refuse(left, error),
+            Err(error) => error,
+        };
+        events::batch_failed(left.len(), &error);
+        // Whether it was applied is unknown: nothing is written again before the rows have been read.
+        loop {
+            if Instant::now() >= self.deadline {
+                refuse(left, error);
+                return Vec::new();
+            }
+            backoff.wait().await;
+            if self.settle(&mut left).await.is_ok() {
+                break;
             }
         }
+        if error.is_transient() {
+            return left;
+        }
+        // One write that the store cannot take must not take the others with it.
+        if is_of_many(&left) {
+            self.one_by_one(left).await;
+        } else {
+            refuse(left, error);
+        }
+        Vec::new()
     }
 
     async fn write(&self, jobs: &[Job]) -> Result<Vec<Written>, StoreError> {

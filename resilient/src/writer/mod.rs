@@ -12,16 +12,22 @@ mod unknown;
 mod tests;
 
 use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use self::batch::{Batch, Job, Request};
 use self::flight::Flight;
 use crate::id::FunctionId;
 use crate::settings::Settings;
 use crate::store::{Append, Create, Store, StoreError, Write, Written};
+
+/// A batch that takes longer makes way for the next one. It waits for what somebody holds, in a transaction of the user's
+/// for example, or the store is slow: its connections are the limit then.
+const OVERDUE: Duration = Duration::from_millis(500);
 
 /// The entrance for writes; clones share it.
 #[derive(Debug, Clone)]
@@ -119,7 +125,7 @@ impl Collector {
             tokio::select! {
                 // What has landed comes first: a stream of requests must not keep the places of flights that are over.
                 biased;
-                Some(ids) = landings.recv() => self.land(&ids),
+                Some(news) = landings.recv() => self.hear(&news),
                 request = requests.recv() => match request {
                     Some(request) => self.queue.push_back(request),
                     None => break,
@@ -128,20 +134,24 @@ impl Collector {
         }
         while !self.queue.is_empty() {
             self.send(&landed);
-            if let Some(ids) = landings.recv().await {
-                self.land(&ids);
+            if let Some(news) = landings.recv().await {
+                self.hear(&news);
             }
         }
     }
 
-    fn land(&mut self, ids: &[FunctionId]) {
-        self.in_flight -= 1;
-        for id in ids {
-            self.busy.remove(id);
+    fn hear(&mut self, news: &News) {
+        match news {
+            News::GivesWay => self.in_flight -= 1,
+            News::Landed(ids) => {
+                for id in ids {
+                    self.busy.remove(id);
+                }
+            }
         }
     }
 
-    fn send(&mut self, landed: &mpsc::UnboundedSender<Vec<FunctionId>>) {
+    fn send(&mut self, news: &mpsc::UnboundedSender<News>) {
         while self.in_flight < self.max_in_flight && !self.queue.is_empty() {
             let batch = self.next_batch();
             if batch.is_empty() {
@@ -149,12 +159,9 @@ impl Collector {
             }
             let flight = Flight::new(Arc::clone(&self.store), self.patience);
             let ids = batch.iter().map(|job| job.write.id().clone()).collect();
-            let landed = Landed { ids, to: landed.clone() };
+            let place = Place { ids, is_held: true, to: news.clone() };
             self.in_flight += 1;
-            tokio::spawn(async move {
-                flight.carry(batch).await;
-                drop(landed);
-            });
+            tokio::spawn(fly(flight, batch, place));
         }
     }
 
@@ -173,14 +180,61 @@ impl Collector {
     }
 }
 
-/// Reports the end of a flight even when it panics, or the writer would wait for it for ever.
-struct Landed {
-    ids: Vec<FunctionId>,
-    to: mpsc::UnboundedSender<Vec<FunctionId>>,
+/// Carries a batch, and each instance by itself when they cannot be stored together.
+async fn fly(flight: Flight, batch: Vec<Job>, mut place: Place) {
+    let mut carried = pin!(flight.carry_together(batch));
+    let left = match timeout(OVERDUE, &mut carried).await {
+        Ok(left) => left,
+        Err(_) => {
+            place.give_way();
+            carried.await
+        }
+    };
+    for (jobs, place) in place.parts(left) {
+        let flight = flight.clone();
+        tokio::spawn(async move {
+            flight.carry(jobs).await;
+            drop(place);
+        });
+    }
 }
 
-impl Drop for Landed {
+/// What a flight tells the collector.
+enum News {
+    /// Another batch may leave.
+    GivesWay,
+    /// What waits for these instances may leave.
+    Landed(Vec<FunctionId>),
+}
+
+/// The place of a flight. It reports its end even when it panics, or the writer would wait for it for ever.
+struct Place {
+    ids: Vec<FunctionId>,
+    is_held: bool,
+    to: mpsc::UnboundedSender<News>,
+}
+
+impl Place {
+    /// What goes on apart, each with a place of its own; the rest has landed, and another batch may leave.
+    fn parts(mut self, left: Vec<Job>) -> impl Iterator<Item = (Vec<Job>, Self)> {
+        let on_their_way: HashSet<_> = left.iter().map(|job| job.write.id()).collect();
+        self.ids.retain(|id| !on_their_way.contains(id));
+        batch::by_instance(left).map(move |jobs| {
+            let ids = jobs.iter().map(|job| job.write.id().clone()).collect();
+            (jobs, Self { ids, is_held: false, to: self.to.clone() })
+        })
+    }
+
+    fn give_way(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            let _ = self.to.send(News::GivesWay);
+        }
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        let _ = self.to.send(std::mem::take(&mut self.ids));
+        let _ = self.to.send(News::Landed(std::mem::take(&mut self.ids)));
+        self.give_way();
     }
 }

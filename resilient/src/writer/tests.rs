@@ -38,6 +38,8 @@ enum Trouble {
     Refused,
     /// No batch with the key `bad` can be stored.
     Bad,
+    /// An instance whose name begins with `held` cannot be had, which takes a batch so long.
+    Held(Duration),
 }
 
 /// The store in memory, with a trouble before it.
@@ -82,12 +84,18 @@ impl Store for Troubled {
         Ok(())
     }
     async fn write(&self, batch: &[Write]) -> Result<Vec<Written>, StoreError> {
-        let _gate = self.gate.lock().await;
+        let gate = self.gate.lock().await;
         self.sizes.lock().unwrap().push(batch.len());
         let is_first = self.writes.fetch_add(1, Ordering::Relaxed) == 0;
         let has_bad = |append: &Append| append.messages.iter().any(|message| message.key == "bad");
         let is_bad = |write: &Write| matches!(write, Write::Append(append) if has_bad(append));
+        let is_held = batch.iter().any(|write| write.id().instance_id.as_str().starts_with("held"));
         match self.trouble {
+            Trouble::Held(time) if is_held => {
+                drop(gate);
+                tokio::time::sleep(time).await;
+                Err(StoreError::transient("somebody holds it"))
+            }
             Trouble::Bad if batch.iter().any(is_bad) => Err(StoreError::permanent("no such message")),
             Trouble::Refused if is_first => Err(StoreError::transient("it was not applied")),
             Trouble::Lost if is_first => {
@@ -214,6 +222,54 @@ async fn a_message_that_cannot_be_stored_does_not_take_others_with_it() {
     let done: Vec<_> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(done, [true, false, true], "{answers:?}");
     assert_eq!(store.keys().await, ["1", "3"]);
+}
+
+/// Neither those that are stored together with it, nor those that come later.
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_cannot_be_had_holds_up_no_other() {
+    let (store, owner) = Troubled::running(Trouble::Held(Duration::from_secs(5))).await;
+    let end = child(&store, owner, "b").await;
+    for name in ["held", "held too"] {
+        child(&store, owner, name).await;
+    }
+    let writer = store.writer(&Settings::default().batches_in_flight(1));
+    let held = tokio::spawn({
+        let writer = writer.clone();
+        async move { all(&writer, vec![append("held", &["1"]), append("held", &["2"])]).await }
+    });
+    tokio::task::yield_now().await;
+    let before = tokio::time::Instant::now();
+    done(&writer, vec![append("a", &["1"])]).await;
+    assert!(before.elapsed() < Duration::from_secs(1), "it is not waited for");
+    let together = async {
+        done(&writer, vec![append("a", &["2"])]).await;
+        let before = tokio::time::Instant::now();
+        done(&writer, vec![append("a", &["3"])]).await;
+        assert!(before.elapsed() < Duration::from_secs(1), "what is stored may be written again");
+    };
+    let (refused, ()) = tokio::join!(writer.write(append("held too", &["4"])), together);
+    refused.unwrap_err();
+    let answers = told(&writer, vec![end]).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == Written::Done));
+    assert_eq!(store.keys().await, ["1", "2", "3", "b"]);
+    assert!(held.await.unwrap().into_iter().all(|answer| answer.is_err()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_and_its_message_stay_together_when_others_are_held() {
+    let (store, owner) = Troubled::running(Trouble::Held(Duration::ZERO)).await;
+    let ends = [child(&store, owner, "b").await, child(&store, owner, "c").await];
+    child(&store, owner, "held").await;
+    let writer = store.writer(&Settings::default());
+    let held = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.write(append("held", &["1"])).await }
+    });
+    let answers = told(&writer, ends.into()).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == Written::Done));
+    assert!(held.await.unwrap().is_err());
+    assert_eq!(store.keys().await, ["b", "c"]);
+    assert_eq!(store.sizes.lock().unwrap()[..2], [4, 3], "both ends, and what tells of them");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use resilient_tests::{FaultyStore, eventually};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::common::{Act, PATIENCE, Probe, builder, double, play, secs, stored};
+use crate::common::{Act, PATIENCE, Probe, builder, double, ms, play, secs, stored};
 
 type Heard = Arc<Mutex<Vec<(&'static str, String)>>>;
 
@@ -112,7 +112,8 @@ async fn written(count: usize, settings: Settings, in_flight: usize) -> (Vec<usi
         })
         .collect();
     eventually(PATIENCE, async || *store.in_flight.borrow() == in_flight).await;
-    sleep(secs(1)).await;
+    // After half a second those that are on their way make way for others.
+    sleep(ms(400)).await;
     store.open.send_replace(true);
     for caller in callers {
         caller.await.expect("no caller panics").expect("it is stored");

@@ -83,10 +83,26 @@ async fn tool<F: ResilientFn>(store: &TestStore, probe: &Probe) -> Runtime {
     tool.start().await.expect("it starts")
 }
 
-/// The whole hours of this moment, in seconds.
-fn this_hour() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
-    now.as_secs() / 3600 * 3600
+/// How long it is since 1970.
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970")
+}
+
+/// Waits until no tick of an hour, of half an hour or of a day will come while a test looks at what is there: one that came
+/// in the middle would be run like any other.
+async fn far_from_a_tick() {
+    const HALF_AN_HOUR: Duration = Duration::from_mins(30);
+    const LONGEST_TEST: Duration = Duration::from_secs(30);
+    let since = Duration::from_secs(since_1970().as_secs() % HALF_AN_HOUR.as_secs());
+    if HALF_AN_HOUR - since < LONGEST_TEST {
+        tokio::time::sleep(HALF_AN_HOUR - since).await;
+    }
+}
+
+/// The whole hours of this moment, in seconds, far from a tick.
+async fn this_hour() -> u64 {
+    far_from_a_tick().await;
+    since_1970().as_secs() / 3600 * 3600
 }
 
 fn at(seconds: u64) -> Tick {
@@ -116,6 +132,7 @@ async fn waiting(store: &impl Store, type_id: &str) -> StoredFunction {
 on_every_store! {
     /// The next one is stored before its time, to be seen and worked with like every instance.
     async fn the_next_firing_waits_in_the_store(store: TestStore) {
+        far_from_a_tick().await;
         let probe = Probe::default();
         let replicas = (replica::<midnight>(&store, &probe).await, replica::<midnight>(&store, &probe).await);
         let row = waiting(&store, "Recurs.Midnight").await;
@@ -167,7 +184,7 @@ on_every_store! {
 
     /// A firing that nobody was there to run, runs late; the ticks after it are left out.
     async fn missed_ticks_are_made_up_for_once(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let before = tool::<hourly>(&store, &probe).await;
         hourly::schedule(&before, at(hour - 5 * 3600), at(hour - 5 * 3600)).await.expect("it is stored");
         let _replica = replica::<hourly>(&store, &probe).await;
@@ -181,7 +198,7 @@ on_every_store! {
 
     /// Each of them is made up for, in their order.
     async fn missed_ticks_are_made_up_for_each(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let before = tool::<each_hour>(&store, &probe).await;
         each_hour::schedule(&before, at(hour - 5 * 3600), at(hour - 5 * 3600)).await.expect("it is stored");
         let replicas = (replica::<each_hour>(&store, &probe).await, replica::<each_hour>(&store, &probe).await);
@@ -197,7 +214,7 @@ on_every_store! {
 
     /// The ticks after it have run; that they are deleted does not bring them back.
     async fn an_old_firing_that_runs_again_repeats_no_other(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let tool = tool::<each_hour>(&store, &probe).await;
         each_hour::schedule(&tool, at(hour - 3 * 3600), at(hour - 3 * 3600)).await.expect("it is stored");
         let replica = replica::<each_hour>(&store, &probe).await;
@@ -217,6 +234,7 @@ on_every_store! {
 
     /// It is put back, within a minute, and at once by a replica that starts.
     async fn a_firing_that_somebody_deleted_comes_back(store: TestStore) {
+        far_from_a_tick().await;
         let probe = Probe::default();
         let first = replica::<daily>(&store, &probe).await;
         let row = waiting(&store, "Recurs.Day").await;
@@ -229,6 +247,7 @@ on_every_store! {
 
     /// To skip a firing is to end it; the next one is stored all the same.
     async fn a_firing_that_somebody_ended_is_followed_by_the_next(store: TestStore) {
+        far_from_a_tick().await;
         let probe = Probe::default();
         let first = replica::<daily>(&store, &probe).await;
         let skipped = waiting(&store, "Recurs.Day").await;
@@ -242,7 +261,7 @@ on_every_store! {
 
     /// What was stored under the old schedule fires once, at its time; it begins nothing of its own.
     async fn a_changed_schedule_counts_from_its_deployment(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let before = tool::<hourly>(&store, &probe).await;
         hourly::schedule(&before, at(hour - 5 * 3600), at(hour - 5 * 3600)).await.expect("it is stored");
         let _replica = replica::<at_half_past>(&store, &probe).await;
@@ -255,6 +274,7 @@ on_every_store! {
 
     /// Old and new replicas each keep their own.
     async fn two_schedules_go_on_side_by_side(store: TestStore) {
+        far_from_a_tick().await;
         let probe = Probe::default();
         let _old = replica::<hourly>(&store, &probe).await;
         let _new = replica::<at_half_past>(&store, &probe).await;
@@ -266,7 +286,7 @@ on_every_store! {
 
     /// Firings of one type share their ids, so one of its versions makes them.
     async fn the_newest_version_recurs(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let before = tool::<hourly>(&store, &probe).await;
         hourly::schedule(&before, at(hour - 3600), at(hour - 3600)).await.expect("it is stored");
         let both = builder(store.another().await, &probe).register::<hourly>().register::<no_longer_hourly>();
@@ -281,7 +301,7 @@ on_every_store! {
 
     /// Also when an earlier version, which is still there, recurs.
     async fn a_version_that_does_not_recur_ends_the_chain(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let before = tool::<hourly>(&store, &probe).await;
         hourly::schedule(&before, at(hour - 3600), at(hour - 3600)).await.expect("it is stored");
         let both = builder(store.another().await, &probe).register::<hourly>().register::<by_hand>();
@@ -293,7 +313,7 @@ on_every_store! {
 
     /// What is stored waits for code that can run it, and says so.
     async fn a_firing_whose_function_is_gone_is_stuck(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let before = tool::<hourly>(&store, &probe).await;
         hourly::schedule(&before, at(hour - 3600), at(hour - 3600)).await.expect("it is stored");
         before.shutdown().await.expect("it ends");
@@ -306,7 +326,7 @@ on_every_store! {
 
     /// It is an instance like others, and no part of the chain.
     async fn a_recurring_function_can_be_invoked_by_hand(store: TestStore) {
-        let (probe, hour) = (Probe::default(), this_hour());
+        let (probe, hour) = (Probe::default(), this_hour().await);
         let tool = tool::<each_hour>(&store, &probe).await;
         each_hour::invoke(&tool, "by hand", at(7)).await.expect("it succeeds");
         // Nor does a name that looks like a tick call all of history back.
@@ -401,6 +421,7 @@ async fn the_parameter_may_be_a_type_of_its_own() {
     async fn report(report: Report) -> Tick {
         report.until
     }
+    far_from_a_tick().await;
     let store = InMemoryStore::new();
     let runtime = Runtime::builder(store.clone()).register::<report>().start().await.expect("it starts");
     let row = waiting(&store, "Recurs.Report").await;

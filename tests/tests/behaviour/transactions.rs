@@ -4,10 +4,13 @@ use std::any::type_name;
 
 use resilient::prelude::*;
 use resilient::{Failure, FunctionId, Payload, Store, StoredFunction};
+use resilient_tests::faults::Call;
+use resilient_tests::held::{HeldStore, Point};
 use resilient_tests::rows::{Rows, Transaction};
 use resilient_tests::{Kind, TestStore, eventually, on_every_database, open};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::common::{
     PATIENCE, Probe, assert_postponed, builder, crash, double, failure, json, ms, quick, refusal, stored,
@@ -40,6 +43,8 @@ enum Step {
     Leave(u32),
     /// Saves in something that is no transaction.
     Unfit,
+    /// Saves in a transaction that its database has ended.
+    Ended,
     /// Makes a call that must not happen twice.
     Once,
     /// Waits for the gate of the probe.
@@ -53,7 +58,9 @@ enum Step {
     Hang,
 }
 
-use Step::{Commit, Fail, Gate, Hang, Leave, Once, Open, Panic, Push, PutOff, Repeat, RollBack, Save, Unfit};
+use Step::{
+    Commit, Ended, Fail, Gate, Hang, Leave, Once, Open, Panic, Push, PutOff, Repeat, RollBack, Save, Unfit,
+};
 
 /// What [`book`] has booked.
 #[derive(Debug, Default, Serialize, Deserialize, Scrapbook)]
@@ -90,6 +97,7 @@ async fn book(
                 booked.numbers.push(0);
                 booked.save_in(&mut "no transaction".to_owned()).await?;
             }
+            Ended => rows.begin_ended().await?.save(booked).await?,
             Once => context.once("call", async || Ok::<_, String>(())).await?,
             Gate => probe.gate().await,
             PutOff => Err(Postpone::for_(ms(1)))?,
@@ -116,8 +124,8 @@ async fn write(rows: &Rows, booked: &mut Scrapbook<Booked>, number: u32) -> resi
 }
 
 /// A process with the functions of this file.
-async fn worker(store: &TestStore, probe: &Probe, rows: &Rows) -> Runtime {
-    let builder = builder(store.another().await, probe).dep(rows.clone());
+async fn worker(store: impl Store, probe: &Probe, rows: &Rows) -> Runtime {
+    let builder = builder(store, probe).dep(rows.clone());
     let builder = builder.settings(quick().stay_in_memory(ms(0))).register::<payment>().register::<book>();
     builder.start().await.expect("a runtime starts")
 }
@@ -139,7 +147,7 @@ fn numbers(numbers: &str) -> Option<Payload> {
 /// A process, and rows beside its instances.
 async fn shop(store: &TestStore) -> (Runtime, Rows, Probe) {
     let (rows, probe) = (Rows::beside(store).await, Probe::default());
-    (worker(store, &probe, &rows).await, rows, probe)
+    (worker(store.another().await, &probe, &rows).await, rows, probe)
 }
 
 /// Waits until the only instance of [`payment`] waits.
@@ -254,6 +262,81 @@ on_every_database! {
         assert_eq!(double::completion(&runtime, "d").await.expect("it succeeds"), 8);
     }
 
+    /// What is written in it would be stored at once, and stay.
+    async fn a_transaction_that_its_database_has_ended_is_refused(store: TestStore) {
+        let (runtime, rows, _) = shop(&store).await;
+        payment::schedule(&runtime, "p", ()).await.expect("it is stored");
+        suspended(&store).await;
+        let mut ended = rows.begin_ended().await.expect("it begins");
+        for _ in 0..2 {
+            let (_, problem) = unfit(ended.schedule::<double>(&runtime, "d", 4).await);
+            assert!(problem.contains("has ended it"), "{problem}");
+            unfit(ended.send::<payment>(&runtime, "p", Paid(7)).await);
+        }
+        drop(ended);
+        assert_eq!(instance(&store, "Double", "d").await, None);
+        assert_eq!(stored(&store, "Payment", "p").await.message_count, 0);
+        let failure = failure(book::invoke(&runtime, "b", (0, vec![vec![Push(1), Ended]])).await);
+        assert!(failure.message.contains("has ended it"), "{failure:?}");
+        assert_eq!(booked(&store, "b").await, None);
+    }
+
+    /// Whether they exist already or not.
+    async fn work_on_other_instances_goes_on_beside_a_transaction(store: TestStore) {
+        let (runtime, rows, _) = shop(&store).await;
+        // On SQLite a transaction that has written holds all of the database.
+        if store.kind() == Kind::Sqlite {
+            return;
+        }
+        let ids = || (0..6).map(|number| format!("p{number}"));
+        for id in ids() {
+            payment::schedule(&runtime, id, ()).await.expect("it is stored");
+        }
+        let mut one = rows.begin().await.expect("it begins");
+        let mut other = rows.begin().await.expect("it begins");
+        for [mine, theirs] in [["p0", "p1"], ["p2", "p3"]] {
+            one.send::<payment>(&runtime, mine, Paid(7)).await.expect("it is written");
+            other.send::<payment>(&runtime, theirs, Paid(7)).await.expect("it is written");
+        }
+        for id in ["p4", "p5"] {
+            payment::send(&runtime, id, Paid(8)).await.expect("it is stored");
+            assert_eq!(payment::completion(&runtime, id).await.expect("it succeeds"), 8);
+        }
+        one.commit().await.expect("it commits");
+        other.commit().await.expect("it commits");
+        for id in ["p0", "p1", "p2", "p3"] {
+            assert_eq!(payment::completion(&runtime, id).await.expect("it succeeds"), 7);
+        }
+    }
+
+    /// However many wait for it.
+    async fn what_waits_for_a_transaction_holds_up_nothing_else(store: TestStore) {
+        let (runtime, rows, _) = shop(&store).await;
+        // On SQLite a transaction that has written holds all of the database.
+        if store.kind() == Kind::Sqlite {
+            return;
+        }
+        let held: Vec<_> = (0..6).map(|number| format!("held {number}")).collect();
+        let mut transaction = rows.begin().await.expect("it begins");
+        for id in &held {
+            transaction.schedule::<double>(&runtime, id, 4).await.expect("it is written");
+        }
+        let mut waiting = JoinSet::new();
+        for id in held.clone() {
+            let runtime = runtime.clone();
+            waiting.spawn(async move { double::invoke(&runtime, id, 5).await });
+        }
+        for number in 0..20_u64 {
+            let answer = double::invoke(&runtime, format!("free {number}"), number).await;
+            assert_eq!(answer.expect("it succeeds"), number * 2);
+        }
+        assert!(waiting.try_join_next().is_none(), "they wait");
+        transaction.commit().await.expect("it commits");
+        for answer in waiting.join_all().await {
+            assert_eq!(answer.expect("it succeeds"), 8);
+        }
+    }
+
     /// What waits is woken by the commit.
     async fn a_message_in_a_transaction_is_stored_when_it_is_committed(store: TestStore) {
         let (runtime, rows, _) = shop(&store).await;
@@ -362,7 +445,7 @@ on_every_database! {
         eventually(PATIENCE, async || rows.names().await == ["1", "2"]).await;
         assert_eq!(booked(&store, "b").await, numbers("[1,2]"));
         crash(runtime, &store).await;
-        let runtime = worker(&store, &probe, &rows).await;
+        let runtime = worker(store.another().await, &probe, &rows).await;
         assert_eq!(book::completion(&runtime, "b").await.expect("it succeeds"), [1, 2]);
         assert_eq!(rows.names().await, ["1", "2"]);
     }
@@ -375,7 +458,7 @@ on_every_database! {
         probe.begun(1).await;
         eventually(PATIENCE, async || booked(&store, "b").await == numbers("[7]")).await;
         crash(runtime, &store).await;
-        let runtime = worker(&store, &probe, &rows).await;
+        let runtime = worker(store.another().await, &probe, &rows).await;
         assert_eq!(book::completion(&runtime, "b").await.expect("it succeeds"), [7, 2]);
         assert_eq!(rows.names().await, ["2"]);
         assert_eq!(probe.notes(), ["[]", "[7]"]);
@@ -463,12 +546,18 @@ on_every_database! {
 
     /// The outcome leaves the scrapbook to the transaction, whichever way that ends.
     async fn an_outcome_waits_for_a_transaction_that_was_left_open(store: TestStore) {
-        let (runtime, rows, probe) = shop(&store).await;
+        let (rows, probe, held) = (Rows::beside(&store).await, Probe::default(), HeldStore::new(store.another().await));
+        let runtime = worker(held.clone(), &probe, &rows).await;
         for commits in [true, false] {
             let id = if commits { "committed" } else { "rolled back" };
             let runs = (probe.runs(), vec![vec![Leave(1), Push(2)]]);
+            // A transaction that ends before the run looks for it is one that was not left open.
+            let has_looked = Point::After(Call::Get);
+            held.hold([has_looked]);
             book::schedule(&runtime, id, runs).await.expect("it is stored");
-            let left = eventually(PATIENCE, async || rows.take()).await;
+            timeout(PATIENCE, held.reached(has_looked)).await.expect("it looks in time");
+            held.release();
+            let left = rows.take().expect("it was left");
             // Other work goes on beside it, but on SQLite, where a transaction holds all of the database.
             if store.kind() != Kind::Sqlite {
                 double::invoke(&runtime, id, 4).await.expect("it succeeds");

@@ -11,7 +11,7 @@ use reqwest::{Client, Response};
 use resilient::Store;
 use resilient::prelude::*;
 use resilient_axum::{Ended, Function, Problem, Server};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -102,6 +102,7 @@ fn routes(runtime: &Runtime) -> Router {
         .route("/twice/{id}", post(twice))
         .route("/result/{id}", get(result))
         .route("/greeting", get(greeting))
+        .route("/download", get(async || vec![b'-'; 64 << 20]))
         .route("/health/live", get(async || "the app's own"))
         .with_state(service)
 }
@@ -157,9 +158,14 @@ impl Running {
         tokio::spawn(async move { request.send().await.expect("the service answers") })
     }
 
+    /// A connection without a request.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("the service listens")
+    }
+
     /// Whether a new connection is refused.
     pub(crate) async fn is_closed(&self) -> bool {
-        tokio::net::TcpStream::connect(self.address).await.is_err()
+        TcpStream::connect(self.address).await.is_err()
     }
 
     pub(crate) fn end(&self) {

@@ -65,9 +65,34 @@ fn each_error_has_its_status() {
     }
 }
 
+/// Also when it is one of many instances for which it goes wrong.
+#[test]
+fn what_goes_wrong_inside_is_not_told_to_the_client() {
+    let secret = || Failure::new("kind", "a secret");
+    let errors = [
+        InvokeError::Failed(secret()),
+        InvokeError::NotStarted { failure: secret() },
+        InvokeError::Codec { field: "parameter", codec: "aes".to_owned(), problem: "a secret".to_owned() },
+        InvokeError::Store(StoreError::permanent("a secret").with_source(std::io::Error::other("a secret"))),
+        InvokeError::UnfitTransaction { given: "a secret", problem: "a secret".to_owned() },
+    ];
+    for error in errors {
+        let of_many =
+            InvokeError::Refused { id: FunctionId::new("Order", "1"), problem: Box::new(error.clone()) };
+        let (alone, of_many) = (Problem::from(error), Problem::from(of_many));
+        assert_eq!((alone.status(), alone.code()), (of_many.status(), of_many.code()));
+        for problem in [alone, of_many] {
+            assert!(!problem.detail().contains("secret"), "{problem:?}");
+            assert!(problem.status().is_server_error(), "{problem:?}");
+        }
+    }
+}
+
 #[test]
 fn a_client_is_told_when_to_ask_again() {
     let asked_again = |problem: Problem| problem.into_response().headers().get("retry-after").cloned();
+    let detail = Problem::from(postponed(SystemTime::UNIX_EPOCH)).detail().to_owned();
+    assert_eq!(detail, "postponed until 1970-01-01T00:00:00.000000Z");
     let until = SystemTime::now() + Duration::from_hours(1);
     let postponed = asked_again(Problem::from(postponed(until))).expect("a header");
     let seconds: u64 = postponed.to_str().expect("text").parse().expect("a number");

@@ -6,6 +6,7 @@ use resilient::prelude::*;
 use resilient::{Shutdown, Store};
 use resilient_axum::{Ended, Server, termination};
 use resilient_tests::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::app::{PATIENCE, Running, gated};
 
@@ -91,6 +92,35 @@ async fn what_takes_longer_than_the_grace_is_handed_over_and_its_request_is_answ
     assert_eq!(gated::completion(&next.runtime, "1").await.expect("it succeeds"), 7);
     next.end();
     assert_eq!(next.ended().await, ALL_WELL);
+}
+
+/// Neither one that has asked before, nor one that has not asked yet.
+#[tokio::test]
+async fn a_connection_without_a_request_is_not_waited_for() {
+    let describe = |server: Server| server.request_grace(Duration::from_hours(1));
+    let service = Running::start_with(InMemoryStore::new(), Settings::default(), describe).await;
+    let new = service.connect().await;
+    assert_eq!(service.get("/greeting").await.text().await.expect("a body"), "hello");
+    service.end();
+    assert_eq!(service.ended().await, ALL_WELL);
+    drop(new);
+}
+
+/// It is given up, and the functions are not.
+#[tokio::test]
+async fn a_download_that_does_not_end_holds_up_no_end() {
+    let describe = |server: Server| server.request_grace(Duration::from_millis(100));
+    let service = Running::start_with(InMemoryStore::new(), Settings::default(), describe).await;
+    let mut slow = service.connect().await;
+    slow.write_all(b"GET /download HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it is sent");
+    let mut begin = [0; 8];
+    slow.read_exact(&mut begin).await.expect("the answer begins");
+    assert_eq!(&begin, b"HTTP/1.1");
+    assert_eq!(service.post("/scheduled/1").await.status(), 200);
+    service.gate.begun().await;
+    service.gate.open.add_permits(1);
+    service.end();
+    assert_eq!(service.ended().await, Ended { all_answered: false, ..ALL_WELL });
 }
 
 #[tokio::test]

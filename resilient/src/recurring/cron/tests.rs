@@ -131,3 +131,33 @@ fn what_cannot_be_a_schedule_is_said_in_words() {
     let lower = Timetable::new(&Schedule::Cron { expression: "0 0 * * *", timezone: "europe/copenhagen" });
     assert!(lower.is_ok(), "names are told apart by their letters only");
 }
+
+/// A replica that starts between two ticks finds the second one, as the chain does that went by the first.
+#[test]
+fn the_next_tick_does_not_depend_on_the_moment_of_the_question() {
+    // Each zone changes its clock within a day, by an hour, by half of one or by two, at midnight too.
+    let changes = [
+        ("Europe/Copenhagen", "2026-10-24T14:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-04T04:00:00Z"),
+        ("America/Havana", "2026-10-31T20:00:00Z"),
+        ("Antarctica/Troll", "2026-10-24T14:00:00Z"),
+    ];
+    for (timezone, from) in changes {
+        for expression in ["30 2 * * *", "30 0 * * *", "45 1 * * *", "*/20 2 * * *", "15 1-3 * * *"] {
+            let timetable = Timetable::new(&Schedule::Cron { expression, timezone }).unwrap();
+            let from: Tick = from.parse().unwrap();
+            let mut expected = timetable.next(from.time()).unwrap();
+            for count in 0..24 * 6 {
+                let now = Tick::of_seconds(from.seconds() + count * 600 + 30);
+                while expected <= now {
+                    expected = timetable.next(expected.time()).unwrap();
+                }
+                assert_eq!(
+                    timetable.next(now.time()),
+                    Some(expected),
+                    "{expression} in {timezone} after {now}"
+                );
+            }
+        }
+    }
+}
