@@ -10,7 +10,7 @@ pub enum Trouble {
     Later(#[from] Postpone),
     /// The scrapbook.
     #[error("the scrapbook")]
-    Save(#[from] resilient::SaveError),
+    Save(#[from] SaveError),
 }
 
 /// With thiserror.
