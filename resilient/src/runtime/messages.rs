@@ -1,6 +1,6 @@
 //! Messages for instances, from any process.
 
-use super::{Runtime, function_id};
+use super::{Runtime, function_id, instance};
 use crate::calls::{self, Instance};
 use crate::clock::Due;
 use crate::id::InstanceId;
@@ -16,8 +16,8 @@ impl Runtime {
     /// It makes due whatever is suspended, also an instance that only sleeps: its run begins again from the top, and goes
     /// back to sleep until the same time. What is postponed stays so until it is due.
     ///
-    /// The function need not be registered here. So a process that only sends, waits for results or repairs is started
-    /// without [`discover`](crate::Builder::discover), and takes no work:
+    /// The function need not be registered here. So a process that only schedules, sends, waits for results or repairs is
+    /// started without [`discover`](crate::Builder::discover), and takes no work:
     ///
     /// ```
     /// # use resilient::prelude::*;
@@ -34,8 +34,8 @@ impl Runtime {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let store = InMemoryStore::new();
     /// # let worker = Runtime::builder(store.clone()).discover().start().await?;
-    /// # payment::schedule(&worker, "MK-4321", ()).await?;
     /// let runtime = Runtime::builder(store).take_no_work().start().await?;
+    /// payment::schedule(&runtime, "MK-4321", ()).await?; // the worker runs it
     /// payment::send(&runtime, "MK-4321", Outgoing::from(Paid(7)).with_key("bank-17")).await?;
     /// assert_eq!(payment::completion(&runtime, "MK-4321").await?, 7);
     /// # Ok(())
@@ -97,7 +97,8 @@ impl Runtime {
         param: F::Param,
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Result<F::Output, InvokeError> {
-        let instance = self.instance_with::<F>(id.into(), &param, messages)?;
+        let instance = instance::<F>(self.here::<F>()?, id.into(), &param)?;
+        let instance = Instance { messages: calls::messages(messages)?, ..instance };
         let id = instance.id.clone();
         calls::typed::<F>(&id, calls::invoke(self.engine(), instance).await?)
     }
@@ -119,16 +120,8 @@ impl Runtime {
         param: F::Param,
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Result<(), InvokeError> {
-        let instance = self.instance_with::<F>(id.into(), &param, messages)?;
+        let instance = instance::<F>(self.anywhere::<F>()?, id.into(), &param)?;
+        let instance = Instance { messages: calls::messages(messages)?, ..instance };
         calls::schedule(self.engine(), instance, Due::Now).await
-    }
-
-    fn instance_with<F: ResilientFn>(
-        &self,
-        id: InstanceId,
-        param: &F::Param,
-        messages: impl IntoIterator<Item = Outgoing>,
-    ) -> Result<Instance, InvokeError> {
-        Ok(Instance { messages: calls::messages(messages)?, ..self.instance::<F>(id, param)? })
     }
 }

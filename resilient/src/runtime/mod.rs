@@ -20,7 +20,7 @@ use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
 use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
-use crate::registry::ResilientFn;
+use crate::registry::{Registration, ResilientFn};
 use crate::store::{Filter, Store, StoreError};
 use crate::watchdog::Heart;
 
@@ -124,8 +124,9 @@ impl Runtime {
     /// [`InvokeError::Failed`], [`Postponed`](InvokeError::Postponed) and [`Suspended`](InvokeError::Suspended) are
     /// stored facts about the instance. [`InvokeError::Store`] means that the store is away: whether the instance was
     /// stored is unknown, and invoking again is safe. [`InvokeError::OtherVersion`]: another version of the function has
-    /// begun the instance, and its result does not read as this version's. Bad input is refused before the store is
-    /// touched.
+    /// begun the instance, and its result does not read as this version's. [`InvokeError::NotRegistered`] and bad input
+    /// are refused before the store is touched, and [`InvokeError::ShuttingDown`] says that this runtime begins nothing
+    /// more.
     ///
     /// # Cancellation
     ///
@@ -140,11 +141,14 @@ impl Runtime {
 
     /// Stores an instance that any replica runs at once; it returns when the instance is stored.
     ///
-    /// An instance that exists already stays as it is.
+    /// An instance that exists already stays as it is. A runtime that [takes no work](Builder::take_no_work) starts functions
+    /// that are not registered here as well, for the replicas that run them.
     ///
     /// # Errors
     ///
-    /// [`InvokeError::Store`], and bad input, which is refused before the store is touched.
+    /// [`InvokeError::NotRegistered`] and bad input, which are refused before the store is touched. [`InvokeError::Store`]
+    /// means that it is away: whether the instance was stored is unknown, and asking again is safe.
+    /// [`InvokeError::ShuttingDown`] after the end of this runtime.
     ///
     /// # Cancellation
     ///
@@ -223,11 +227,12 @@ impl Runtime {
         &self,
         items: impl IntoIterator<Item = (impl Into<InstanceId>, F::Param)>,
     ) -> Result<usize, InvokeError> {
+        let registration = self.anywhere::<F>()?;
         let instance = |(id, param): (_, F::Param)| {
             let id: InstanceId = Into::into(id);
             let refused =
                 |problem| InvokeError::Refused { id: function_id::<F>(&id), problem: Box::new(problem) };
-            self.instance::<F>(id.clone(), &param).map_err(refused)
+            instance::<F>(registration, id.clone(), &param).map_err(refused)
         };
         let instances = items.into_iter().map(instance).collect::<Result<Vec<_>, _>>()?;
         calls::schedule_many(self.engine(), instances).await
@@ -239,10 +244,12 @@ impl Runtime {
         param: &F::Param,
         due: Due,
     ) -> Result<(), InvokeError> {
-        calls::schedule(self.engine(), self.instance::<F>(id, param)?, due).await
+        let instance = instance::<F>(self.anywhere::<F>()?, id, param)?;
+        calls::schedule(self.engine(), instance, due).await
     }
 
-    /// Waits for the result of an instance, through retries, sleeps and waits for messages, wherever it runs.
+    /// Waits for the result of an instance, through retries, sleeps and waits for messages, wherever it runs. The function
+    /// need not be registered here.
     ///
     /// # Errors
     ///
@@ -278,8 +285,10 @@ impl Runtime {
         let id = function_id::<F>(id);
         let row = calls::read(self.engine(), &id).await?;
         calls::check_version::<F>(&id, row.version)?;
-        let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
-        calls::typed::<F>(&id, calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
+        calls::typed::<F>(
+            &id,
+            calls::reinvoke(self.engine(), self.here::<F>()?, row, Changes::default()).await?,
+        )
     }
 
     /// Opens a typed view on one instance.
@@ -363,14 +372,27 @@ impl Runtime {
         shutdown::shutdown(self.engine(), &self.core.heart).await
     }
 
-    /// An instance without messages, about to be stored.
-    fn instance<F: ResilientFn>(&self, id: InstanceId, param: &F::Param) -> Result<Instance, InvokeError> {
-        let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
-        let param = F::encode_param(param);
-        let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-        let id = function_id::<F>(id);
-        Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
+    /// The function, to be run here.
+    fn here<F: ResilientFn>(&self) -> Result<Registration, InvokeError> {
+        self.engine().registration(F::TYPE_ID, F::VERSION)
     }
+
+    /// The function, to be run by whoever takes its work.
+    fn anywhere<F: ResilientFn>(&self) -> Result<Registration, InvokeError> {
+        self.engine().startable(F::registration())
+    }
+}
+
+/// An instance without messages, about to be stored.
+fn instance<F: ResilientFn>(
+    registration: Registration,
+    id: InstanceId,
+    param: &F::Param,
+) -> Result<Instance, InvokeError> {
+    let param = F::encode_param(param);
+    let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
+    let id = function_id::<F>(id);
+    Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
 }
 
 fn function_id<F: ResilientFn>(id: impl Into<InstanceId>) -> FunctionId {
