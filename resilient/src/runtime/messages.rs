@@ -1,6 +1,6 @@
 //! Messages for instances, from any process.
 
-use super::{Runtime, function_id, instance};
+use super::{Runtime, function_id};
 use crate::calls::{self, Instance};
 use crate::clock::Due;
 use crate::id::InstanceId;
@@ -97,8 +97,9 @@ impl Runtime {
         param: F::Param,
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Result<F::Output, InvokeError> {
-        let instance = instance::<F>(self.here::<F>()?, id.into(), &param)?;
-        let instance = Instance { messages: calls::messages(messages)?, ..instance };
+        // It runs here, so it is not enough that somebody else knows it.
+        self.engine().registration(F::TYPE_ID, F::VERSION)?;
+        let instance = self.instance_with::<F>(id.into(), &param, messages)?;
         let id = instance.id.clone();
         calls::typed::<F>(&id, calls::invoke(self.engine(), instance).await?)
     }
@@ -120,8 +121,16 @@ impl Runtime {
         param: F::Param,
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Result<(), InvokeError> {
-        let instance = instance::<F>(self.anywhere::<F>()?, id.into(), &param)?;
-        let instance = Instance { messages: calls::messages(messages)?, ..instance };
+        let instance = self.instance_with::<F>(id.into(), &param, messages)?;
         calls::schedule(self.engine(), instance, Due::Now).await
+    }
+
+    fn instance_with<F: ResilientFn>(
+        &self,
+        id: InstanceId,
+        param: &F::Param,
+        messages: impl IntoIterator<Item = Outgoing>,
+    ) -> Result<Instance, InvokeError> {
+        Ok(Instance { messages: calls::messages(messages)?, ..self.instance::<F>(id, param)? })
     }
 }

@@ -20,7 +20,7 @@ use crate::id::{FunctionId, InstanceId, ReplicaId, TypeId};
 use crate::inspect;
 use crate::invoke_error::InvokeError;
 use crate::record::{LiveReplica, StoredFunction};
-use crate::registry::{Registration, ResilientFn};
+use crate::registry::ResilientFn;
 use crate::store::{Filter, Store, StoreError};
 use crate::watchdog::Heart;
 
@@ -227,12 +227,11 @@ impl Runtime {
         &self,
         items: impl IntoIterator<Item = (impl Into<InstanceId>, F::Param)>,
     ) -> Result<usize, InvokeError> {
-        let registration = self.anywhere::<F>()?;
         let instance = |(id, param): (_, F::Param)| {
             let id: InstanceId = Into::into(id);
             let refused =
                 |problem| InvokeError::Refused { id: function_id::<F>(&id), problem: Box::new(problem) };
-            instance::<F>(registration, id.clone(), &param).map_err(refused)
+            self.instance::<F>(id.clone(), &param).map_err(refused)
         };
         let instances = items.into_iter().map(instance).collect::<Result<Vec<_>, _>>()?;
         calls::schedule_many(self.engine(), instances).await
@@ -244,8 +243,7 @@ impl Runtime {
         param: &F::Param,
         due: Due,
     ) -> Result<(), InvokeError> {
-        let instance = instance::<F>(self.anywhere::<F>()?, id, param)?;
-        calls::schedule(self.engine(), instance, due).await
+        calls::schedule(self.engine(), self.instance::<F>(id, param)?, due).await
     }
 
     /// Waits for the result of an instance, through retries, sleeps and waits for messages, wherever it runs. The function
@@ -285,10 +283,8 @@ impl Runtime {
         let id = function_id::<F>(id);
         let row = calls::read(self.engine(), &id).await?;
         calls::check_version::<F>(&id, row.version)?;
-        calls::typed::<F>(
-            &id,
-            calls::reinvoke(self.engine(), self.here::<F>()?, row, Changes::default()).await?,
-        )
+        let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
+        calls::typed::<F>(&id, calls::reinvoke(self.engine(), registration, row, Changes::default()).await?)
     }
 
     /// Opens a typed view on one instance.
@@ -368,31 +364,22 @@ impl Runtime {
     /// # Errors
     ///
     /// [`StoreError`] when what was left could not be handed over; it is taken over when the lease has ended.
+    ///
+    /// # Cancellation
+    ///
+    /// When the future is dropped, this runtime takes no more work, and what it runs goes on; call it again to end it.
     pub async fn shutdown(&self) -> Result<Shutdown, StoreError> {
         shutdown::shutdown(self.engine(), &self.core.heart).await
     }
 
-    /// The function, to be run here.
-    fn here<F: ResilientFn>(&self) -> Result<Registration, InvokeError> {
-        self.engine().registration(F::TYPE_ID, F::VERSION)
+    /// An instance without messages, about to be stored.
+    fn instance<F: ResilientFn>(&self, id: InstanceId, param: &F::Param) -> Result<Instance, InvokeError> {
+        let registration = self.engine().startable(F::registration())?;
+        let param = F::encode_param(param);
+        let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
+        let id = function_id::<F>(id);
+        Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
     }
-
-    /// The function, to be run by whoever takes its work.
-    fn anywhere<F: ResilientFn>(&self) -> Result<Registration, InvokeError> {
-        self.engine().startable(F::registration())
-    }
-}
-
-/// An instance without messages, about to be stored.
-fn instance<F: ResilientFn>(
-    registration: Registration,
-    id: InstanceId,
-    param: &F::Param,
-) -> Result<Instance, InvokeError> {
-    let param = F::encode_param(param);
-    let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
-    let id = function_id::<F>(id);
-    Ok(Instance { id, registration, param, parent: None, journal: None, messages: Vec::new() })
 }
 
 fn function_id<F: ResilientFn>(id: impl Into<InstanceId>) -> FunctionId {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{Runtime, function_id, instance};
+use super::{Runtime, function_id};
 use crate::calls;
 use crate::id::InstanceId;
 use crate::invoke_error::InvokeError;
@@ -37,7 +37,7 @@ impl Runtime {
         id: impl Into<InstanceId>,
         param: F::Param,
     ) -> Result<(), InvokeError> {
-        let instance = instance::<F>(self.anywhere::<F>()?, id.into(), &param)?;
+        let instance = self.instance::<F>(id.into(), &param)?;
         calls::schedule_in(self.engine(), UserTransaction::new(transaction), instance).await
     }
 
