@@ -54,7 +54,7 @@ impl<F: ResilientFn> Function<F> {
         Self { runtime: runtime.clone(), function: PhantomData }
     }
 
-    /// The runtime.
+    /// The runtime, for what is not here: `order::schedule_in(orders.runtime(), …)`.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
@@ -101,6 +101,15 @@ impl<F: ResilientFn> Function<F> {
     /// Those of [`Runtime::completion`].
     pub async fn completion(&self, id: impl Into<InstanceId>) -> Result<F::Output, InvokeError> {
         self.runtime.completion::<F>(id).await
+    }
+
+    /// Asks that an instance ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::cancel`].
+    pub async fn cancel(&self, id: impl Into<InstanceId>) -> Result<(), InvokeError> {
+        self.runtime.cancel::<F>(id).await
     }
 
     /// Opens an instance for a person: to read, edit, run again or end it.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use resilient::InvokeError;
+use resilient::{InvokeError, StoreError};
 use serde::Serialize;
 
 /// The answer to a call that has no result: a status, and a body of the type `application/problem+json` (RFC 9457).
@@ -92,11 +92,12 @@ impl From<InvokeError> for Problem {
     fn from(error: InvokeError) -> Self {
         let text = told(&error);
         match error {
+            // The source of these two is for a body that leaves with them, and would mislead a client.
             InvokeError::Postponed { until, .. } => {
                 let rest = until.duration_since(SystemTime::now()).unwrap_or_default();
-                Self::new(StatusCode::ACCEPTED, "postponed", text).retry_after(rest)
+                Self::new(StatusCode::ACCEPTED, "postponed", error.to_string()).retry_after(rest)
             }
-            InvokeError::Suspended { .. } => Self::new(StatusCode::ACCEPTED, "suspended", text),
+            InvokeError::Suspended { .. } => Self::new(StatusCode::ACCEPTED, "suspended", error.to_string()),
             InvokeError::Id(_)
             | InvokeError::Time(_)
             | InvokeError::Encode { .. }
@@ -131,6 +132,13 @@ impl From<InvokeError> for Problem {
             }
             _ => Self::internal("internal", "this service cannot answer, and has logged why", &error),
         }
+    }
+}
+
+/// That of [`InvokeError::Store`], for a handler that lists instances or asks for a reason.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        InvokeError::Store(error).into()
     }
 }
 

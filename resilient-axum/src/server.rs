@@ -28,7 +28,10 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 ///    [`request_grace`](Self::request_grace); handlers can invoke, schedule and wait as before;
 /// 3. the runtime shuts down: it tells the running functions, waits for them up to its
 ///    [`shutdown_grace`](resilient::Settings::shutdown_grace), and hands the rest over. What still waits for a result is
-///    answered with 503.
+///    answered with 503, within 5 s.
+///
+/// So it takes the sum of these at most: 45 s with the defaults, of which a request or a function that hangs uses up its part.
+/// Who kills the process has to wait for as long; Kubernetes waits for 30 s unless `terminationGracePeriodSeconds` says more.
 ///
 /// A second Ctrl-C or SIGTERM does not cut that short. What kills the process does, and other replicas take its functions
 /// over when its lease has ended.

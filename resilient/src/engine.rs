@@ -1,6 +1,6 @@
 //! What everything that runs functions shares.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::invoke_error::InvokeError;
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::metrics;
-use crate::middleware::{self, Stack};
+use crate::middleware::{Middlewares, Stack};
 use crate::payload::Payload;
 use crate::registry::{Dependencies, Registration, Registry};
 use crate::runs::{Kind, Runs};
@@ -51,7 +51,7 @@ pub(crate) struct Engine {
     pub(crate) codecs: Arc<Codecs>,
     pub(crate) settings: Settings,
     /// What wraps the runs of each function.
-    pub(crate) middleware: HashMap<middleware::Kind, Stack>,
+    pub(crate) middleware: Middlewares,
     pub(crate) functions: Vec<(String, FunctionSettings)>,
     /// Whether it takes work that is due; a tool does not.
     pub(crate) takes_work: bool,
@@ -94,9 +94,15 @@ impl Engine {
         registration.ok_or_else(|| InvokeError::NotRegistered { type_id: type_id.to_owned(), version })
     }
 
+    /// A function that somebody is to run. A process that takes no work need not know what it only starts; one that takes
+    /// some has most likely forgotten to register it, and then its instances would wait for nobody.
+    pub(crate) fn startable(&self, function: Registration) -> Result<Registration, InvokeError> {
+        if self.takes_work { self.registration(function.type_id, function.version) } else { Ok(function) }
+    }
+
     /// What wraps the runs of this function.
     pub(crate) fn middleware_of(&self, registration: &Registration) -> Stack {
-        self.middleware.get(&(registration.type_id, registration.version)).cloned().unwrap_or_default()
+        self.middleware.of((registration.type_id, registration.version))
     }
 
     /// What is noted where this instance is started, by middleware in the task of the caller, and which parent is told of its end.

@@ -25,7 +25,7 @@ pub enum InvokeError {
     /// The function failed; a person decides what comes next.
     #[error("the function failed: {0}")]
     Failed(Failure),
-    /// The function has put itself off.
+    /// The function has put itself off, or is tried again later. [`completion`](crate::Runtime::completion) waits through that.
     ///
     /// A body that leaves with it is put off until then, too.
     #[error("postponed until {}", shown(*until))]
@@ -36,7 +36,8 @@ pub enum InvokeError {
         #[source]
         again: Postpone,
     },
-    /// The function waits for a message or for a child, or sleeps.
+    /// The function waits for a message or for a child, or sleeps. [`completion`](crate::Runtime::completion) waits through
+    /// that.
     ///
     /// A body that leaves with it is put off for 10 seconds, for nobody would wake it; one that has asked through its
     /// [`Context`](crate::Context) gets [`Waiting`](Self::Waiting).

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::clock::Due;
 use crate::payload::MAX_BODY;
 
-/// How a runtime behaves. All times are real durations; the defaults suit most services.
+/// How a runtime behaves. The defaults suit most services. No time is longer than a year, but for a retention; what cannot
+/// work is refused at the start, see [`problems`](Self::problems).
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,20 +74,23 @@ macro_rules! setters {
 }
 
 setters! {
-    /// How often this replica gives a sign of life: one small write, whatever number of functions it runs. Default 1 s.
+    /// How often this replica gives a sign of life: one small write, whatever number of functions it runs. Default 1 s; from
+    /// 5 ms, and at most half of the [`lease`](Self::lease).
     ///
     /// A shorter one makes a replica survive shorter outages of its store within the same lease, at the price of more writes.
     heartbeat: Duration,
-    /// How long after its last sign of life a replica counts as alive. Default 5 s.
+    /// How long after its last sign of life a replica counts as alive. Default 5 s; at least two
+    /// [`heartbeat`](Self::heartbeat)s.
     ///
     /// The instances of a crashed replica are taken over about so long after the crash. A replica that cannot renew
     /// stops its runs before this is over. A function type may ask for another one in its [`FunctionSettings`].
     lease: Duration,
-    /// How often this replica looks for work that is due. Default 250 ms.
+    /// How often this replica looks for work that is due. Default 250 ms, from 5 ms.
     ///
     /// It bounds how late work starts that another replica scheduled; its own starts at once.
     poll: Duration,
-    /// How often this replica compares what it owns in the store with what it runs. Default 3 s.
+    /// How often this replica compares what it owns in the store with what it runs, and learns which of it is to be
+    /// cancelled. Default 3 s, from 5 ms.
     sweep: Duration,
     /// How often callers that wait for a result from another replica look for it, all in one query; and runs that wait
     /// for a message in memory, all in another one. Default 100 ms.

@@ -8,6 +8,16 @@
 //!
 //! ```console
 //! $ cargo run --bin bank_transfer
+//! version 1:
+//!   posted -100 on the account of ann
+//! killed; {"ann": -100}
+//! versions 1 and 2:
+//!   has posted before -100 on the account of ann
+//!   posted 100 on the account of bob
+//! T-1 completed; {"ann": -100, "bob": 100}
+//! T-1 asked for again in version 2; {"ann": -100, "bob": 100}
+//! …
+//! T-2 completed; {"ann": -200, "bob": 199, "the bank": 1}
 //! ```
 
 use std::collections::BTreeMap;

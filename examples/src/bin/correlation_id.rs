@@ -6,6 +6,9 @@
 //!
 //! ```console
 //! $ cargo run --bin correlation_id
+//! [request-7] ship a chair
+//! [request-7] ship a chair
+//! MK-1: on its way
 //! ```
 
 use std::io;

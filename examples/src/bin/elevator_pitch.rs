@@ -5,6 +5,10 @@
 //!
 //! ```console
 //! $ cargo run --bin elevator_pitch
+//! attempt 1: 503 Service Unavailable
+//! attempt 2: 503 Service Unavailable
+//! attempt 3: 200 OK
+//! result: sunny
 //! ```
 
 use std::io;

@@ -6,20 +6,22 @@
 //!
 //! ```console
 //! $ cargo run --bin encryption
+//! ann: treated a broken leg
+//! stored: resilient:key-2026-10:…
+//! without a key: the stored result cannot be read: …
+//! ann, with the new key: treated a broken leg
+//! bob: treated a cold
+//! stored: resilient:key-2026-11:…
 //! ```
 
-#![allow(clippy::print_stdout, reason = "it is a sample")]
-
 use std::error::Error as _;
-use std::path::Path;
-use std::{env, fs};
 
 use chacha20poly1305::aead::{Aead, Generate, Payload};
 use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
 use resilient::codec::{Codec, CodecError, Place};
 use resilient::prelude::*;
+use resilient_examples::Stage;
 use resilient_sqlx::SqliteStore;
-use uuid::Uuid;
 
 /// How many bytes a nonce has: so many that random ones never meet.
 const NONCE: usize = 24;
@@ -67,15 +69,8 @@ async fn treat(diagnosis: String) -> String {
 
 #[tokio::main]
 async fn main() -> resilient::Result<()> {
-    let directory = env::temp_dir().join(format!("resilient-encryption-{}", Uuid::new_v4()));
-    fs::create_dir(&directory)?;
-    let played = play(&directory.join("sample.db")).await;
-    fs::remove_dir_all(&directory)?;
-    played
-}
-
-async fn play(database: &Path) -> resilient::Result<()> {
-    let store = SqliteStore::open(&database.display().to_string()).await?;
+    let stage = Stage::new()?;
+    let store = SqliteStore::open(&stage.database()).await?;
     let (old, new) = (Encryption::generate("key-2026-10"), Encryption::generate("key-2026-11"));
 
     let runtime = Runtime::builder(store.clone()).codec(old.clone()).discover().start().await?;

@@ -6,6 +6,16 @@
 //!
 //! ```console
 //! $ cargo run --bin engagement
+//! …
+//! stopped for a deployment, and started again
+//! …
+//!   to eve: we have not heard from you
+//! …
+//!   to HR: the candidate comes
+//! …
+//! eve: accepted
+//! …
+//! kim: no answer after 3 reminders
 //! ```
 
 use std::time::Duration;

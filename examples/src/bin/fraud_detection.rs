@@ -7,6 +7,12 @@
 //!
 //! ```console
 //! $ cargo run --bin fraud_detection
+//! …
+//!   the register of addresses is busy
+//! …
+//!   Ann has an address
+//! payment 7: approved, with 2 answers of 3
+//! the history: suspended
 //! ```
 
 use std::time::Duration;

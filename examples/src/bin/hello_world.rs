@@ -5,6 +5,8 @@
 //!
 //! ```console
 //! $ cargo run --bin hello_world
+//! called: HELLO WORLD
+//! invoked: HELLO WORLD
 //! ```
 
 use resilient::prelude::*;

@@ -11,6 +11,13 @@
 //!
 //! ```console
 //! $ cargo run --bin http_and_database
+//! ordered, and rolled back: is it there? false
+//! ordered, and committed
+//! paid, and committed
+//!   took 4 pieces
+//! killed right after the commit; another process takes over
+//!   the stock was taken by an earlier run
+//! completed; of 10 pieces 6 are left
 //! ```
 
 use std::io;

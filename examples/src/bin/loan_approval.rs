@@ -5,6 +5,10 @@
 //!
 //! ```console
 //! $ cargo run --bin loan_approval
+//! asked three services about 40000 for Ann
+//! the tax office has answered
+//! the credit bureau has answered
+//! approved for Ann, with 2 answers of 3
 //! ```
 
 use std::time::Duration;

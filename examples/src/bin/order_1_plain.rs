@@ -7,6 +7,17 @@
 //!
 //! ```console
 //! $ cargo run --bin order_1_plain
+//! killed; what has happened, and nobody goes on with it:
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 1 to Anna
+//! placed again:
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 1 to Anna
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 2 to Anna
+//!   captured (transaction …)
+//!   mail to Anna
+//! reservations: 2, parcels: 2
 //! ```
 
 use std::io;

@@ -5,6 +5,15 @@
 //!
 //! ```console
 //! $ cargo run --bin order_2_resilient
+//! killed; another process takes over
+//! completed; what has happened:
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 1 to Anna
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 2 to Anna
+//!   captured (transaction …)
+//!   mail to Anna
+//! reservations: 2, parcels: 2
 //! ```
 
 use std::sync::Arc;

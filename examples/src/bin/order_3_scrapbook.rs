@@ -7,6 +7,14 @@
 //!
 //! ```console
 //! $ cargo run --bin order_3_scrapbook
+//! killed; another process takes over
+//! completed; what has happened:
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 1 to Anna
+//!   parcel 2 to Anna
+//!   captured (transaction …)
+//!   mail to Anna
+//! reservations: 1, parcels: 2
 //! ```
 
 use std::sync::Arc;

@@ -6,6 +6,15 @@
 //!
 //! ```console
 //! $ cargo run --bin order_4_at_most_once
+//! killed; another process takes over
+//! failed, for a person: the outcome of `shipping` is unknown: …
+//! repaired, and completed: parcel 1
+//! what has happened:
+//!   reserved 100 of Anna (transaction …)
+//!   parcel 1 to Anna
+//!   captured (transaction …)
+//!   mail to Anna
+//! reservations: 1, parcels: 1
 //! ```
 
 use std::sync::Arc;

@@ -8,6 +8,12 @@
 //!
 //! ```console
 //! $ cargo run --bin order_5_messages
+//! killed; another process takes over
+//! completed: parcel 1; what has happened:
+//!   ReserveFunds for MK-4321
+//!   ShipProducts for MK-4321
+//!   CaptureFunds for MK-4321
+//!   SendConfirmation for MK-4321
 //! ```
 
 use std::sync::Arc;

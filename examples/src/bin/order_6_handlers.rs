@@ -13,6 +13,13 @@
 //!
 //! ```console
 //! $ cargo run --bin order_6_handlers
+//!   message 1 was delivered before
+//! …
+//! completed: parcel 1; what has happened:
+//!   ReserveFunds for MK-4321
+//!   ShipProducts for MK-4321
+//!   CaptureFunds for MK-4321
+//!   SendConfirmation for MK-4321
 //! ```
 
 use std::collections::VecDeque;

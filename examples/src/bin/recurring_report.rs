@@ -5,6 +5,9 @@
 //!
 //! ```console
 //! $ cargo run --bin recurring_report
+//! 4 reports for 4 seconds
+//! all that was sold until …Z
+//! next nightly report: …T…:30:00Z, waits until …
 //! ```
 
 use std::collections::BTreeSet;

@@ -6,6 +6,14 @@
 //!
 //! ```console
 //! $ cargo run --bin support_ticket
+//! ticket 1:
+//!   to ann: who takes `where is my chair`?
+//!   taken by ann
+//! ticket 2:
+//!   to ann: who takes `may I have a blue one`?
+//!   to bob: who takes `may I have a blue one`?
+//!   to the boss: who takes `may I have a blue one`?
+//!   escalated, and taken by the boss
 //! ```
 
 use std::time::Duration;

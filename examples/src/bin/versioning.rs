@@ -9,6 +9,9 @@
 //!
 //! ```console
 //! $ cargo run --bin versioning
+//! yesterday: MK-1 waits for its goods
+//! today: MK-1: Classic: the old provider reserves 100, the old provider captures 100
+//! today: MK-2: Studio: the new provider reserves 200, the new provider captures 200
 //! ```
 
 use resilient::prelude::*;

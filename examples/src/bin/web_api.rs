@@ -8,6 +8,29 @@
 //!
 //! ```console
 //! $ cargo run --bin web_api
+//! POST /orders/MK-1 "a chair"
+//!   202
+//! GET /orders/MK-1/parcel
+//!   200 "parcel 1"
+//! GET /orders/MK-1
+//!   200 {"status":"succeeded","reason":"succeeded","parcel":"parcel 1"}
+//! POST /orders/MK-2 "a table"
+//!   202
+//! GET /orders/MK-2/parcel
+//!   500 {…,"detail":"the function failed, and is kept for a person","code":"failed"}
+//! GET /orders/MK-2
+//!   200 {"status":"failed","reason":"failed: the outcome of `shipping` is unknown: …","parcel":null}
+//! POST /orders/MK-2/repair "parcel 7"
+//!   202
+//! GET /orders/MK-2/parcel
+//!   200 "parcel 7"
+//! POST /orders/MK-2/repair null
+//!   409 {…,"detail":"there is nothing to resolve in `shipping` of `OrderProcessor/MK-2`: …","code":"conflict"}
+//! GET /orders/MK-3
+//!   404 {…,"detail":"there is no instance `OrderProcessor/MK-3`","code":"not_found"}
+//! GET /health/ready
+//!   200 {"status":"ready","replica":"…","running":0}
+//! handed over at the end: 0
 //! ```
 
 use std::io;

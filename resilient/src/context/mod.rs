@@ -221,8 +221,10 @@ impl Context {
     }
 
     /// For unit tests: the `n`-th store of what the run notes and all later ones fail, as after a crash at that point.
-    ///
     /// [`next_run`](Self::next_run) then finds what was stored before.
+    ///
+    /// A call by [`once`](Self::once) is noted before and after it, one by [`at_least_once`](Self::at_least_once) after it, and
+    /// the deadline of [`next_within`](Inbox::next_within) when it has passed. A sleep stores nothing in a unit test.
     #[must_use]
     pub fn failing_at_save(self, n: u32) -> Self {
         let notes = Arc::new(self.notes.next_run(Some(Arc::new(FailingSaver::at(n)))));

@@ -44,6 +44,14 @@ use crate::version::Versioned;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Edits stay here until a verb stores them, all together with what the verb does, if nobody has changed the instance since it
+/// was read: [`save`](Self::save), [`reinvoke`](Self::reinvoke), [`schedule_reinvoke`](Self::schedule_reinvoke), and those that
+/// postpone or end the instance. [`cancel`](Self::cancel) stores none.
+///
+/// # Cancellation
+///
+/// A verb whose future is dropped may be stored all the same: all of it, or nothing. Open the instance anew and look.
 pub struct ControlPanel<F: ResilientFn> {
     raw: RawControlPanel,
     param: F::Param,

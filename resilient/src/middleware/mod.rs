@@ -38,7 +38,7 @@ pub use self::correlation::Correlation;
 pub use self::on_failure::OnFailure;
 pub use self::retry::Retry;
 pub use self::spans::TracingSpans;
-pub(crate) use self::stack::{Kind, Stack, Stacks};
+pub(crate) use self::stack::{Kind, Middlewares, Stack, Stacks};
 pub use self::starting::Starting;
 use crate::context::{Context, Notes};
 use crate::id::Epoch;

@@ -48,6 +48,19 @@ impl Stack {
     }
 }
 
+/// What wraps the runs of each function.
+pub(crate) struct Middlewares {
+    of: HashMap<Kind, Stack>,
+    /// For a function that is only started here: what notes something then is not missing.
+    common: Stack,
+}
+
+impl Middlewares {
+    pub(crate) fn of(&self, kind: Kind) -> Stack {
+        self.of.get(&kind).unwrap_or(&self.common).clone()
+    }
+}
+
 /// What wraps the runs of all functions, as it is described.
 #[derive(Default)]
 pub(crate) struct Stacks {
@@ -67,17 +80,14 @@ impl Stacks {
     }
 
     /// The middleware of each of these functions, each with the retry of its attribute.
-    pub(crate) fn build(
-        &self,
-        functions: impl Iterator<Item = (Kind, Option<Retry>)>,
-    ) -> HashMap<Kind, Stack> {
+    pub(crate) fn build(&self, functions: impl Iterator<Item = (Kind, Option<Retry>)>) -> Middlewares {
         let stacks = functions.map(|(kind, retry)| {
             let own = self.own.iter().filter(|(whose, _)| *whose == kind).map(|(_, layer)| layer);
             let retry = retry.map(|retry| Arc::new(retry) as Arc<dyn DynMiddleware>);
             let layers = self.common.iter().chain(own).map(Arc::clone).chain(retry);
             (kind, Stack(layers.collect()))
         });
-        stacks.collect()
+        Middlewares { of: stacks.collect(), common: Stack(self.common.iter().map(Arc::clone).collect()) }
     }
 
     /// What is wrong with it, when these are the functions.

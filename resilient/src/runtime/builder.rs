@@ -154,7 +154,10 @@ impl Builder {
         self
     }
 
-    /// Takes no work from the store, for tools that look and repair. Invoking still works.
+    /// Takes no work from the store: for tools that look and repair, and for a web service whose functions run elsewhere.
+    ///
+    /// Such a runtime schedules, sends, cancels, waits for results and opens panels of all functions, also of those that are
+    /// not registered here and whose services it does not have. What is registered can be invoked here as well.
     #[must_use]
     pub fn take_no_work(mut self) -> Self {
         self.takes_work = false;

@@ -22,8 +22,8 @@ impl Runtime {
     /// It makes due whatever is suspended, also an instance that only sleeps: its run begins again from the top, and goes
     /// back to sleep until the same time. What is postponed stays so until it is due.
     ///
-    /// The function need not be registered here. So a process that only sends, waits for results or repairs is started
-    /// without [`discover`](crate::Builder::discover), and takes no work:
+    /// The function need not be registered here. So a process that only schedules, sends, waits for results or repairs is
+    /// started without [`discover`](crate::Builder::discover), and takes no work:
     ///
     /// ```
     /// # use resilient::prelude::*;
@@ -40,8 +40,8 @@ impl Runtime {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let store = InMemoryStore::new();
     /// # let worker = Runtime::builder(store.clone()).discover().start().await?;
-    /// # payment::schedule(&worker, "MK-4321", ()).await?;
     /// let runtime = Runtime::builder(store).take_no_work().start().await?;
+    /// payment::schedule(&runtime, "MK-4321", ()).await?; // the worker runs it
     /// payment::send(&runtime, "MK-4321", Outgoing::from(Paid(7)).with_key("bank-17")).await?;
     /// assert_eq!(payment::completion(&runtime, "MK-4321").await?, 7);
     /// # Ok(())
@@ -104,6 +104,8 @@ impl Runtime {
         param: F::Param,
         messages: impl IntoIterator<Item = Outgoing>,
     ) -> Result<F::Output, InvokeError> {
+        // It runs here, so it is not enough that somebody else knows it.
+        self.engine().registration(F::TYPE_ID, F::VERSION)?;
         let instance = self.instance_with::<F>(id.into(), &param, messages)?;
         let id = instance.id.clone();
         calls::typed::<F>(

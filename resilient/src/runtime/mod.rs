@@ -123,8 +123,9 @@ impl Runtime {
     /// [`InvokeError::Failed`], [`Postponed`](InvokeError::Postponed) and [`Suspended`](InvokeError::Suspended) are
     /// stored facts about the instance. [`InvokeError::Store`] means that the store is away: whether the instance was
     /// stored is unknown, and invoking again is safe. [`InvokeError::OtherVersion`]: another version of the function has
-    /// begun the instance, and its result does not read as this version's. Bad input is refused before the store is
-    /// touched.
+    /// begun the instance, and its result does not read as this version's. [`InvokeError::NotRegistered`] and bad input
+    /// are refused before the store is touched, and [`InvokeError::ShuttingDown`] says that this runtime begins nothing
+    /// more.
     ///
     /// # Cancellation
     ///
@@ -139,11 +140,14 @@ impl Runtime {
 
     /// Stores an instance that any replica runs at once; it returns when the instance is stored.
     ///
-    /// An instance that exists already stays as it is.
+    /// An instance that exists already stays as it is. A runtime that [takes no work](Builder::take_no_work) starts functions
+    /// that are not registered here as well, for the replicas that run them.
     ///
     /// # Errors
     ///
-    /// [`InvokeError::Store`], and bad input, which is refused before the store is touched.
+    /// [`InvokeError::NotRegistered`] and bad input, which are refused before the store is touched. [`InvokeError::Store`]
+    /// means that it is away: whether the instance was stored is unknown, and asking again is safe.
+    /// [`InvokeError::ShuttingDown`] after the end of this runtime.
     ///
     /// # Cancellation
     ///
@@ -241,7 +245,8 @@ impl Runtime {
         calls::schedule(self.engine(), self.instance::<F>(id, param)?, due).await
     }
 
-    /// Waits for the result of an instance, through retries, sleeps and waits for messages, wherever it runs.
+    /// Waits for the result of an instance, through retries, sleeps and waits for messages, wherever it runs. The function
+    /// need not be registered here.
     ///
     /// # Errors
     ///
@@ -366,13 +371,17 @@ impl Runtime {
     /// # Errors
     ///
     /// [`StoreError`] when what was left could not be handed over; it is taken over when the lease has ended.
+    ///
+    /// # Cancellation
+    ///
+    /// When the future is dropped, this runtime takes no more work, and what it runs goes on; call it again to end it.
     pub async fn shutdown(&self) -> Result<Shutdown, StoreError> {
         shutdown::shutdown(self.engine(), &self.core.heart).await
     }
 
     /// An instance without messages, about to be stored.
     fn instance<F: ResilientFn>(&self, id: InstanceId, param: &F::Param) -> Result<Instance, InvokeError> {
-        let registration = self.engine().registration(F::TYPE_ID, F::VERSION)?;
+        let registration = self.engine().startable(F::registration())?;
         let param = self.engine().codecs.discretion().within(|| F::encode_param(param));
         let param = param.map_err(|source| InvokeError::Encode { field: "parameter", source })?;
         let id = function_id::<F>(id);

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use resilient::Journal;
+use resilient::middleware::{Correlation, correlation};
 use resilient::prelude::*;
 use resilient_tests::{eventually, on_every_store};
 
@@ -246,6 +248,30 @@ on_every_store! {
         assert_eq!(refusal(double::invoke(&runtime, "1", 1).await), refused);
         assert_eq!(refusal(double::schedule(&runtime, "1", 1).await), refused);
         assert_eq!(refusal(double::completion(&runtime, "1").await), "there is no instance `Double/1`");
+    }
+
+    /// As a web service in front of the workers does, which has none of their services.
+    async fn a_process_that_takes_no_work_starts_what_is_not_registered(store: TestStore) {
+        let service = Runtime::builder(store.another().await).middleware(Correlation).take_no_work();
+        let service = service.start().await.expect("a runtime starts");
+        double::schedule_after(&service, "1", 1, ms(1)).await.expect("it is stored");
+        double::schedule_with(&service, "2", 2, []).await.expect("it is stored");
+        let many = double::schedule_many(&service, [("2", 2), ("3", 3)]).await.expect("they are stored");
+        assert_eq!(many, 1);
+        let started = correlation::scope("request-7", double::schedule(&service, "4", 4));
+        started.await.expect("it is stored");
+        let journal = Journal::read(stored(&store, "Double", "4").await.journal.as_deref());
+        let headers = journal.expect("it can be read").headers;
+        assert_eq!(headers.get(correlation::HEADER).map(String::as_str), Some("request-7"));
+        let refused = "version 1 of function type `Double` is not registered; \
+            add `.discover()` or `.register::<F>()` to the builder";
+        assert_eq!(refusal(double::invoke(&service, "5", 5).await), refused, "it runs nothing");
+
+        let _worker = replica(store.clone(), &Probe::default()).await;
+        for number in 1..=4 {
+            let doubled = double::completion(&service, number.to_string()).await;
+            assert_eq!(doubled.expect("a worker runs it"), 2 * number);
+        }
     }
 
     /// An instance that another process has scheduled is waited for.

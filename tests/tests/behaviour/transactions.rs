@@ -179,6 +179,17 @@ on_every_database! {
         assert_eq!(double::completion(&runtime, "d").await.expect("it succeeds"), 8);
     }
 
+    /// By a web service, whose workers are other processes.
+    async fn a_process_that_takes_no_work_schedules_in_a_transaction(store: TestStore) {
+        let (_worker, rows, _) = shop(&store).await;
+        let service = Runtime::builder(store.another().await).take_no_work().start().await;
+        let service = service.expect("a runtime starts");
+        let mut transaction = rows.begin().await.expect("it begins");
+        transaction.schedule::<double>(&service, "d", 4).await.expect("it need not be registered here");
+        transaction.commit().await.expect("it commits");
+        assert_eq!(double::completion(&service, "d").await.expect("it succeeds"), 8);
+    }
+
     /// Rolled back, or dropped as by a crash before the commit.
     async fn what_is_scheduled_is_undone_with_the_transaction(store: TestStore) {
         let (runtime, rows, probe) = shop(&store).await;

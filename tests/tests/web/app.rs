@@ -47,6 +47,11 @@ pub(crate) async fn double(number: u32) -> Result<u32, String> {
     number.checked_mul(2).ok_or_else(|| "secret: too large".to_owned())
 }
 
+#[resilient_fn(type_id = "Web.Nap", register = false)]
+async fn nap(_: (), context: &Context) -> resilient::Result<()> {
+    Ok(context.sleep("an hour", Duration::from_hours(1)).await?)
+}
+
 /// A state of the service's own, which holds the runtime beside other things.
 #[derive(Debug, Clone)]
 struct Service {
@@ -85,6 +90,14 @@ async fn twice(
     Ok(then.invoke(id, number).await?.to_string())
 }
 
+async fn slept(function: Function<nap>, Path(id): Path<String>) -> Result<(), Problem> {
+    Ok(function.invoke(id, ()).await?)
+}
+
+async fn cancelled(function: Function<nap>, Path(id): Path<String>) -> Result<(), Problem> {
+    Ok(function.cancel(id).await?)
+}
+
 async fn result(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<String, Problem> {
     Ok(double::reinvoke(&runtime, id).await?.to_string())
 }
@@ -100,6 +113,8 @@ fn routes(runtime: &Runtime) -> Router {
         .route("/gated/{id}", post(held))
         .route("/scheduled/{id}", post(scheduled))
         .route("/twice/{id}", post(twice))
+        .route("/nap/{id}", post(slept))
+        .route("/nap/{id}/cancel", post(cancelled))
         .route("/result/{id}", get(result))
         .route("/greeting", get(greeting))
         .route("/download", get(async || vec![b'-'; 64 << 20]))
@@ -129,7 +144,8 @@ impl Running {
     ) -> Self {
         let gate = Gate::new();
         let runtime = Runtime::builder(store).dep_arc(Arc::clone(&gate)).settings(settings);
-        let runtime = runtime.register::<gated>().register::<double>().start().await.expect("it starts");
+        let runtime = runtime.register::<gated>().register::<double>().register::<nap>();
+        let runtime = runtime.start().await.expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
         let address = listener.local_addr().expect("it is bound");
         let end = Arc::new(Notify::new());

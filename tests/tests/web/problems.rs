@@ -59,6 +59,8 @@ fn each_error_has_its_status() {
         (InvokeError::Refused { id: id(), problem: Box::new(too_large()) }, 413, "too_large"),
         (InvokeError::ShuttingDown, 503, "unavailable"),
     ];
+    let away = Problem::from(StoreError::transient("away"));
+    assert_eq!(away, Problem::from(InvokeError::Store(StoreError::transient("away"))));
     for (error, status, code) in cases {
         let problem = Problem::from(error);
         assert_eq!((problem.status().as_u16(), problem.code()), (status, code), "{problem:?}");
@@ -86,6 +88,30 @@ fn what_goes_wrong_inside_is_not_told_to_the_client() {
             assert!(problem.status().is_server_error(), "{problem:?}");
         }
     }
+}
+
+/// The error has a source for a body that leaves with it, which is put off for ten seconds then; the client is not.
+#[tokio::test]
+async fn a_client_is_told_of_the_instance_and_not_of_a_body_that_asks() {
+    let service =
+        Running::start(InMemoryStore::new(), Settings::default().stay_in_memory(Duration::ZERO)).await;
+    let response = service.post("/nap/1").await;
+    assert_eq!(response.status(), 202);
+    let body: serde_json::Value = response.json().await.expect("JSON");
+    let detail = "suspended until what it waits for arrives or its time has come";
+    assert_eq!((&body["code"], &body["detail"]), (&"suspended".into(), &detail.into()));
+}
+
+#[tokio::test]
+async fn what_waits_is_cancelled_by_a_handler() {
+    let service =
+        Running::start(InMemoryStore::new(), Settings::default().stay_in_memory(Duration::ZERO)).await;
+    service.post("/nap/1").await;
+    assert_eq!(service.post("/nap/1/cancel").await.status(), 200);
+    let response = service.post("/nap/1").await;
+    assert_eq!(response.status(), 409);
+    let body: serde_json::Value = response.json().await.expect("JSON");
+    assert_eq!(body["code"], "cancelled");
 }
 
 #[test]

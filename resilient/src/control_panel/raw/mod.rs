@@ -24,7 +24,7 @@ use crate::version::{DecodeError, check_decoded};
 /// An untyped view on one instance, for tools.
 ///
 /// It opens instances whose data does not decode and whose type is unknown here. See
-/// [`ControlPanel`](crate::ControlPanel) for the typed one.
+/// [`ControlPanel`](crate::ControlPanel) for the typed one, and for what edits, verbs and the drop of their futures do.
 pub struct RawControlPanel {
     engine: Arc<Engine>,
     row: StoredFunction,
