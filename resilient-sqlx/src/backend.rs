@@ -247,7 +247,7 @@ impl Sign<'_> {
 /// After how long a migration is given up, with the wait for another replica's.
 ///
 /// No index takes that long to build, so a server is gone that has not answered by then.
-const MIGRATION_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+const MIGRATION_PATIENCE: Duration = Duration::from_hours(24);
 
 /// [`Store::initialize`](resilient::Store::initialize).
 pub(crate) async fn initialize<B: Backend>(store: &B) -> Result<(), StoreError> {

@@ -100,6 +100,7 @@ impl Record for Finish {
                 next = Next { status: Some(Status::Suspended), due: *due, ..next };
                 message_count = Some(*known);
             }
+            Ending::PutOff(due) => (next, hand_over) = (Next::postponed(*due), 3),
             Ending::Released => (next, hand_over) = (Next::postponed(Due::Now), 1),
             Ending::Lost => (next, hand_over) = (Next::postponed(Due::Now), 2),
         }

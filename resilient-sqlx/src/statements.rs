@@ -69,7 +69,7 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("{owned}", "{same} and f.status + 0 = 0 and f.owner = i.owner and f.epoch = i.epoch"),
     ("{as_read}", "{same} and f.epoch = i.epoch and f.created_at = i.created_at"),
     // What is to end is not put away to wait; it is handed over, or lost.
-    ("{may_wait}", "(i.status >= 3 or i.hand_over > 0 or f.cancel_requested = 0)"),
+    ("{may_wait}", "(i.status >= 3 or i.hand_over in (1, 2) or f.cancel_requested = 0)"),
     // A result that no parent may ask for. It is asked row by row: with `not exists`, a planner may read the whole table.
     (
         "{unasked}",
@@ -125,7 +125,7 @@ pub(crate) const SAVE: Shape = Shape {
 
 /// Ends of runs; answers the instances that were still owned.
 ///
-/// `hand_over` is 0 for an outcome, 1 for a graceful hand-over and 2 for a lost run.
+/// `hand_over` is 0 for an outcome, 1 for a graceful hand-over, 2 for a lost run and 3 for what was put off without a run.
 pub(crate) const FINISH: Shape = Shape {
     columns: Columns(
         "in_type text, in_id text, owner text, epoch number, scrapbook text, scrapbook_version number, \
@@ -133,8 +133,8 @@ pub(crate) const FINISH: Shape = Shape {
          result_version number, failure text, message_count number, hand_over number",
     ),
     template: "{rows}update {functions} as f set status = i.status, epoch = {next_epoch}, owner = null, \
-         attempts = case when i.hand_over = 1 then {greatest}(f.attempts - 1, 0) else f.attempts end, \
-         crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {least}(f.crashes + 1, 4294967295) end, \
+         attempts = case when i.hand_over in (1, 3) then {greatest}(f.attempts - 1, 0) else f.attempts end, \
+         crashes = case i.hand_over when 0 then 0 when 2 then {least}(f.crashes + 1, 4294967295) else f.crashes end, \
          due_at = {due}, reason = i.reason, {keep_progress}, result = i.result, result_version = i.result_version, failure = i.failure, \
          updated_at = {now}, completed_at = case when i.status >= 3 then {now} end \
          from i{clock} where {owned} and {not_behind} \

@@ -227,7 +227,9 @@ impl Found {
 fn is_lost(write: &Write) -> bool {
     match write {
         Write::Save(_) => true,
-        Write::Finish(finish) => !matches!(finish.ending, Ending::Suspended { .. } | Ending::Postponed(_)),
+        Write::Finish(finish) => {
+            !matches!(finish.ending, Ending::Suspended { .. } | Ending::Postponed(_) | Ending::PutOff(_))
+        }
         Write::Create(_) | Write::Append(_) | Write::Cancel(_) | Write::Edit(_) | Write::Delete(_) => false,
     }
 }

@@ -37,6 +37,12 @@ impl Timestamp {
         Self(self.0.saturating_add(micros)).min(Self::MAX)
     }
 
+    /// This time and a duration earlier, at least 1970.
+    #[must_use]
+    pub(crate) fn saturating_sub(self, duration: Duration) -> Self {
+        Self::UNIX_EPOCH.saturating_add(self.saturating_since(Self::UNIX_EPOCH).saturating_sub(duration))
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

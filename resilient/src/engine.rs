@@ -147,15 +147,18 @@ impl Engine {
         let mut types: Vec<_> =
             self.registry.iter().map(|function| (function.type_id, function.version)).collect();
         types.dedup_by_key(|(type_id, _)| *type_id);
-        let expiries = types.into_iter().map(|kind| {
-            let own = self.function_settings(kind).and_then(|function| function.retention);
-            (TypeId::from(kind.0), own.unwrap_or(self.settings.retention))
-        });
+        let expiries = types.into_iter().map(|kind| (TypeId::from(kind.0), self.retention_of(kind)));
         let ends = expiries.filter_map(|(type_id, retention)| match retention {
             Retention::For(after) => Some(Expiry { type_id, after }),
             Retention::Forever => None,
         });
         ends.collect()
+    }
+
+    /// How long results of this kind are kept.
+    pub(crate) fn retention_of(&self, kind: Kind) -> Retention {
+        let own = self.function_settings(kind).and_then(|function| function.retention);
+        own.unwrap_or(self.settings.retention)
     }
 
     fn function_settings(&self, kind: Kind) -> Option<&FunctionSettings> {

@@ -69,7 +69,7 @@ fn outcome(ending: &Ending) -> &'static str {
         Ending::Succeeded(_) => "succeeded",
         Ending::Failed(failure) if is_cancelled(failure) => "cancelled",
         Ending::Failed(_) => "failed",
-        Ending::Postponed(_) => "postponed",
+        Ending::Postponed(_) | Ending::PutOff(_) => "postponed",
         Ending::Suspended { .. } => "suspended",
         Ending::Released | Ending::Lost => "handed over",
     }
@@ -80,7 +80,7 @@ fn measured(ending: &Ending) -> &'static str {
         Ending::Succeeded(_) => "success",
         Ending::Failed(failure) if is_cancelled(failure) => "cancelled",
         Ending::Failed(_) => "failed",
-        Ending::Postponed(_) => "postpone",
+        Ending::Postponed(_) | Ending::PutOff(_) => "postpone",
         Ending::Suspended { .. } => "suspend",
         Ending::Released | Ending::Lost => "again",
     }

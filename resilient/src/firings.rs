@@ -19,6 +19,7 @@ use crate::invoke_error::InvokeError;
 use crate::record::StoredFunction;
 use crate::recurring::Tick;
 use crate::registry::{Missed, Recurrence};
+use crate::settings::Retention;
 use crate::store::{Create, Filter, Start, StoreError, Write, Written};
 
 /// What its errors are reported as.
@@ -30,9 +31,9 @@ const PAGE: u32 = 100;
 /// A run of an instance begins. When it is a firing, the one after it is stored first: whatever becomes of this run, the
 /// function goes on recurring.
 ///
-/// A store that is away holds up the body for as long as any write is tried again. Then it begins, and the watchdog stores
+/// `attempt` counts its runs. A store that is away holds up the body for as long as any write is tried again. Then it begins, and the watchdog stores
 /// the next firing.
-pub(crate) async fn begins(engine: &Engine, id: &FunctionId, time: Option<StoreTime>) {
+pub(crate) async fn begins(engine: &Engine, id: &FunctionId, attempt: u32, time: Option<StoreTime>) {
     let recurring = engine.registry.recurring().iter();
     let function =
         recurring.into_iter().find(|function| function.registration.type_id == id.type_id.as_str());
@@ -40,7 +41,7 @@ pub(crate) async fn begins(engine: &Engine, id: &FunctionId, time: Option<StoreT
     // What a caller runs at once, under a name that looks like a tick, is not what the chain has stored.
     let Some(time) = time else { return };
     let chain = Chain { engine, function, time };
-    if let Err(error) = chain.go_on_after(tick).await {
+    if let Err(error) = chain.go_on_after(Firing { tick, is_followed: attempt > 1 }).await {
         engine.reporter.report(ACTIVITY, error);
         engine.recurs.notify_one();
     }
@@ -55,6 +56,14 @@ pub(crate) async fn ensure(
     Chain { engine, function, time }.mend().await
 }
 
+/// A firing that is stored.
+#[derive(Debug, Clone, Copy)]
+struct Firing {
+    tick: Tick,
+    /// Whether it has been begun before, or ended by somebody: others may have followed it.
+    is_followed: bool,
+}
+
 /// The firings of one function, as they stand at a time.
 struct Chain<'a> {
     engine: &'a Engine,
@@ -63,10 +72,11 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    async fn go_on_after(&self, tick: Tick) -> Result<(), StoreError> {
+    async fn go_on_after(&self, firing: Firing) -> Result<(), StoreError> {
+        let tick = firing.tick;
         let now = self.time.at_least().max(tick.time());
         let next = match self.function.recurring.missed {
-            Missed::Every if self.function.timetable.has(tick) => self.next(tick.time()),
+            Missed::Every if self.function.timetable.has(tick) => self.next(self.made_up_from(firing, now)),
             _ => self.next(now),
         };
         let is_late = next.is_some_and(|next| next.time() <= now);
@@ -81,8 +91,8 @@ impl Chain<'_> {
         let now = self.time.at_least();
         let mut last = None;
         let mut waits = false;
-        self.stored(Tick::within(now), self.horizon(now), |tick, is_over| {
-            (last, waits) = (Some(tick), waits || !is_over);
+        self.stored(Tick::within(now), self.horizon(now), |tick, row| {
+            (last, waits) = (Some(tick.time()), waits || !row.status.is_completed());
             ControlFlow::Continue(())
         })
         .await?;
@@ -90,9 +100,21 @@ impl Chain<'_> {
             return Ok(());
         }
         if last.is_none() && self.function.recurring.missed == Missed::Every {
-            last = self.last_until(now).await?;
+            last = self.last_until(now).await?.map(|firing| self.made_up_from(firing, now));
         }
-        self.store_from(self.next(last.map_or(now, Tick::time))).await
+        self.store_from(self.next(last.unwrap_or(now))).await
+    }
+
+    /// From when on each tick is made up for, when this is the last firing that is stored.
+    ///
+    /// Firings that have followed it may have been deleted, as results are, and would fire again. What was due since then
+    /// as long as a result is kept would still be there. A firing that has only waited was followed by none.
+    fn made_up_from(&self, last: Firing, now: Timestamp) -> Timestamp {
+        let registration = &self.function.registration;
+        match self.engine.retention_of((registration.type_id, registration.version)) {
+            Retention::For(kept) if last.is_followed => last.tick.time().max(now.saturating_sub(kept)),
+            _ => last.tick.time(),
+        }
     }
 
     /// The first tick after this time.
@@ -153,13 +175,12 @@ impl Chain<'_> {
         FunctionId::new(self.function.registration.type_id, tick)
     }
 
-    /// Shows the firings of this schedule that are stored after one tick and up to another one, and whether they are
-    /// over.
+    /// Shows the firings of this schedule that are stored after one tick and up to another one.
     async fn stored(
         &self,
         after: Tick,
         until: Tick,
-        mut show: impl FnMut(Tick, bool) -> ControlFlow<()> + Send,
+        mut show: impl FnMut(Tick, &StoredFunction) -> ControlFlow<()> + Send,
     ) -> Result<(), StoreError> {
         let type_id = TypeId::from(self.function.registration.type_id);
         let mut filter =
@@ -174,7 +195,7 @@ impl Chain<'_> {
                     return Ok(());
                 }
                 let tick = id.parse().ok().filter(|tick| self.function.timetable.has(*tick));
-                if tick.is_some_and(|tick| show(tick, row.status.is_completed()).is_break()) {
+                if tick.is_some_and(|tick| show(tick, row).is_break()) {
                     return Ok(());
                 }
             }
@@ -196,14 +217,13 @@ impl Chain<'_> {
     }
 
     /// The last firing that is stored up to this time. It is looked for further and further back: old ones may be many.
-    async fn last_until(&self, now: Timestamp) -> Result<Option<Tick>, StoreError> {
+    async fn last_until(&self, now: Timestamp) -> Result<Option<Firing>, StoreError> {
         let mut window = Duration::from_hours(1);
         loop {
-            let from = Timestamp::UNIX_EPOCH
-                .saturating_add(now.saturating_since(Timestamp::UNIX_EPOCH).saturating_sub(window));
+            let from = now.saturating_sub(window);
             let mut last = None;
-            self.stored(Tick::within(from), Tick::within(now), |tick, _| {
-                last = Some(tick);
+            self.stored(Tick::within(from), Tick::within(now), |tick, row| {
+                last = Some(Firing { tick, is_followed: row.attempts > 0 || row.status.is_completed() });
                 ControlFlow::Continue(())
             })
             .await?;

@@ -224,7 +224,7 @@ fn can_finish(finish: &Finish, row: Option<&&StoredFunction>) -> bool {
         Ending::Suspended { message_count, .. } => {
             row.is_some_and(|row| row.message_count == message_count && !row.cancel_requested)
         }
-        Ending::Postponed(_) => row.is_some_and(|row| !row.cancel_requested),
+        Ending::Postponed(_) | Ending::PutOff(_) => row.is_some_and(|row| !row.cancel_requested),
         Ending::Succeeded(_) | Ending::Failed(_) | Ending::Released | Ending::Lost => true,
     };
     may_wait && owns(row, finish.owner, finish.epoch, finish.scrapbook.as_ref())

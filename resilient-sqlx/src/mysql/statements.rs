@@ -46,8 +46,8 @@ const OWN_WORDS: &[(&str, &str)] = &[
     ("{save_guard}", "{owned} and {not_behind} and i.saves > f.saves"),
     (
         "{finish}",
-        "f.attempts = if(i.hand_over = 1, greatest(f.attempts - 1, 0), f.attempts), \
-         f.crashes = case i.hand_over when 0 then 0 when 1 then f.crashes else {one_crash_more} end, \
+        "f.attempts = if(i.hand_over in (1, 3), greatest(f.attempts - 1, 0), f.attempts), \
+         f.crashes = case i.hand_over when 0 then 0 when 2 then {one_crash_more} else f.crashes end, \
          f.due_at = {due}, f.reason = i.reason, {keep_progress}, \
          f.result = i.result, f.result_version = i.result_version, f.failure = i.failure, \
          f.completed_at = if(i.status >= 3, {now}, null), {step}, f.owner = null, f.status = i.status",

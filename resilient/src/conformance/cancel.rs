@@ -27,11 +27,12 @@ async fn marked(store: &Subject, instance: &str) -> StoredFunction {
 }
 
 /// Endings that put a run away to wait.
-fn waits() -> [Ending; 5] {
+fn waits() -> [Ending; 6] {
     [
         Ending::Postponed(Due::Now),
         Ending::Postponed(Due::After(HOUR)),
         Ending::Postponed(Due::At(Timestamp::MAX)),
+        Ending::PutOff(Due::After(HOUR)),
         Ending::Suspended { message_count: 0, due: None },
         Ending::Suspended { message_count: 0, due: Some(Due::After(HOUR)) },
     ]

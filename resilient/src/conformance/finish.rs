@@ -125,6 +125,24 @@ pub async fn a_hand_over_takes_the_attempt_back(store: &Subject) {
         .await;
 }
 
+/// "As `Postponed`, of an instance that was claimed and not run: the attempt is taken back"; crashes are neither counted nor
+/// forgotten.
+pub async fn what_is_put_off_unrun_has_its_attempt_back(store: &Subject) {
+    let run = store.restarted("a").await;
+    let put_off =
+        Finish { reason: Some("why".into()), ..finish(&run, Ending::PutOff(Due::At(Timestamp::MAX))) };
+    assert_eq!(store.finish(put_off).await, Written::Done);
+    store
+        .expect(&run, |row| {
+            ended(row, Status::Postponed);
+            row.crashes = 1;
+            row.attempts = 1;
+            row.due_at = Some(Timestamp::MAX);
+            row.reason = Some("why".into());
+        })
+        .await;
+}
+
 /// "The attempt is taken back": the next run has the number of the one that was handed over.
 pub async fn the_run_after_a_hand_over_is_the_same_attempt(store: &Subject) {
     let run = store.running("a", store.live().await).await;

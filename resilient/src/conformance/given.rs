@@ -128,11 +128,12 @@ pub(super) fn delete(row: &StoredFunction) -> Delete {
 }
 
 /// One of each ending.
-pub(super) fn endings() -> [Ending; 6] {
+pub(super) fn endings() -> [Ending; 7] {
     [
         Ending::Succeeded(text(1, "result")),
         Ending::Failed("{\"message\":\"no\"}".into()),
         Ending::Postponed(Due::After(HOUR)),
+        Ending::PutOff(Due::After(HOUR)),
         Ending::Suspended { message_count: 0, due: None },
         Ending::Released,
         Ending::Lost,

@@ -99,7 +99,7 @@ async fn write(
 fn wake(engine: &Engine, ending: &Ending, rest: Option<Duration>) {
     match ending {
         Ending::Suspended { .. } => rest.map_or((), |rest| engine.wakes.at(Due::After(rest))),
-        Ending::Postponed(due) => engine.wakes.at(*due),
+        Ending::Postponed(due) | Ending::PutOff(due) => engine.wakes.at(*due),
         Ending::Released | Ending::Lost => engine.wakes.now(),
         Ending::Succeeded(_) | Ending::Failed(_) => {}
     }

@@ -108,7 +108,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, claimed: Claimed) {
 
 /// The body inside its middleware, and what it came to.
 async fn wrapped(engine: &Arc<Engine>, claimed: &Claimed) -> Outcome {
-    firings::begins(engine, claimed.ticket.id(), claimed.begun.time()).await;
+    firings::begins(engine, claimed.ticket.id(), claimed.attempt, claimed.begun.time()).await;
     match unread::check(&engine.codecs, claimed) {
         None => {}
         // The store would not put it off, and it need not be decoded to end.

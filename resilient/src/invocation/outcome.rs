@@ -72,7 +72,7 @@ impl Outcome {
 
     /// The instance is put off as it is, for its body has not run.
     pub(super) fn put_off(due: Due, reason: String) -> Self {
-        let put_off = Self::new(Ending::Postponed(due), None, Answer::Postponed(approximate(due)));
+        let put_off = Self::new(Ending::PutOff(due), None, Answer::Postponed(approximate(due)));
         Self { reason: Some(reason), ..put_off }
     }
 

@@ -127,7 +127,7 @@ impl Finish {
 /// What comes after a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// `Succeeded` with this result. The count of crashes starts again from 0, as for all but `Released` and `Lost`.
+    /// `Succeeded` with this result. The count of crashes starts again from 0, as for all but `PutOff`, `Released` and `Lost`.
     Succeeded(Payload),
     /// `Failed` with this failure, as JSON text.
     Failed(String),
@@ -142,6 +142,8 @@ pub enum Ending {
         /// When it becomes due although no message has arrived.
         due: Option<Due>,
     },
+    /// As `Postponed`, of an instance that was claimed and not run: the attempt is taken back.
+    PutOff(Due),
     /// A graceful hand-over: `Postponed`, due at once; the attempt is taken back.
     Released,
     /// The run was lost without its replica dying: `Postponed`, due at once, crashes one higher.

@@ -100,7 +100,9 @@ fn finished(finish: &Finish, row: &StoredFunction) -> Option<Written> {
             Ending::Succeeded(result) => row.result.as_ref().is_some_and(|stored| is_payload(stored, result)),
             Ending::Failed(failure) => row.failure.as_ref() == Some(failure),
             // A release by somebody else looks the same, and means the same: the run is over, and it will run again.
-            Ending::Postponed(_) | Ending::Released | Ending::Lost => row.status == Status::Postponed,
+            Ending::Postponed(_) | Ending::PutOff(_) | Ending::Released | Ending::Lost => {
+                row.status == Status::Postponed
+            }
             Ending::Suspended { .. } => row.status == Status::Suspended,
         };
     Some(if applied { Written::Done } else { Written::LostOwnership })

@@ -1,10 +1,13 @@
 //! Functions that recur, over days of virtual time.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use resilient::prelude::*;
-use resilient::{Builder, Clock, Filter, FunctionSettings, InMemoryStore, Store, StoredFunction, Timestamp};
+use resilient::{
+    Builder, Clock, Filter, FunctionSettings, InMemoryStore, Retention, Store, StoredFunction, Timestamp,
+};
 use resilient_tests::FaultyStore;
 use resilient_tests::faults::{Call, Fault, at_every_call};
 use tokio::time::{Instant, sleep, timeout};
@@ -12,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::common::{Probe, ms, secs};
 
 const DAY: Duration = Duration::from_hours(24);
+const EIGHT_HOURS: Duration = Duration::from_hours(8);
 
 #[resilient_fn(type_id = "Days.Midnight", every = "1d", register = false)]
 async fn midnight(tick: Tick, probe: Dep<Probe>) {
@@ -21,6 +25,13 @@ async fn midnight(tick: Tick, probe: Dep<Probe>) {
 #[resilient_fn(type_id = "Days.Midnight", every = "1d", missed = "every", register = false)]
 async fn each_midnight(tick: Tick, probe: Dep<Probe>) {
     probe.note(tick.to_string());
+}
+
+/// The first one fails, and is kept.
+#[resilient_fn(type_id = "Days.Kept", every = "1d", missed = "every", register = false)]
+async fn first_is_kept(tick: Tick, probe: Dep<Probe>) -> resilient::Result<()> {
+    probe.note(tick.to_string());
+    if probe.notes().len() == 1 { Err(io::Error::other("told to fail").into()) } else { Ok(()) }
 }
 
 #[resilient_fn(type_id = "Days.Night", cron = "30 2 * * *", timezone = "Europe/Copenhagen", register = false)]
@@ -165,6 +176,57 @@ async fn in_virtual_time_an_outage_of_days_is_made_up_for_by_one_run() {
     let midnights = [2, 3, 4, 8].map(|day| format!("2026-11-{day:02}T00:00:00Z"));
     assert_eq!(notes, midnights[..3]);
     assert_eq!(stored, midnights);
+}
+
+/// Results that are deleted after so long.
+async fn forgetful<F: ResilientFn>(store: &InMemoryStore, probe: &Probe, after: Duration) -> Runtime {
+    let settings = FunctionSettings::default().retention(Retention::For(after));
+    let builder = builder(store.clone(), probe).register::<F>().function_settings::<F>(settings);
+    builder.start().await.expect("it starts")
+}
+
+/// The ticks at which it has fired, five days after an old firing has failed; the results of the others are deleted. Then
+/// somebody deletes the firing that waits, and lets the old one run again or does not.
+async fn fired_when_others_are_forgotten(runs_again: bool) -> Vec<String> {
+    let (store, probe) = (store_of("2026-11-01T12:00:00Z"), Probe::default());
+    let replica = forgetful::<first_is_kept>(&store, &probe, EIGHT_HOURS).await;
+    sleep(DAY * 5).await;
+    let left = all(&store).await;
+    assert_eq!(ids(&left), ["2026-11-02T00:00:00Z", "2026-11-07T00:00:00Z"]);
+    let waiting = first_is_kept::control_panel(&replica, "2026-11-07T00:00:00Z").await.expect("it is there");
+    waiting.delete().await.expect("it waits");
+    if runs_again {
+        first_is_kept::reinvoke(&replica, "2026-11-02T00:00:00Z").await.expect("it succeeds");
+    }
+    sleep(DAY * 2).await;
+    probe.notes()
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_virtual_time_a_firing_whose_result_was_deleted_does_not_fire_again() {
+    let midnights = [2, 3, 4, 5, 6, 7, 8].map(|day| format!("2026-11-{day:02}T00:00:00Z"));
+    assert_eq!(fired_when_others_are_forgotten(false).await, midnights);
+    let [old, .., before, last] = &midnights;
+    let mut again = midnights[..5].to_vec();
+    again.extend([old, before, last].map(String::clone));
+    assert_eq!(fired_when_others_are_forgotten(true).await, again);
+}
+
+/// Nothing was deleted that has not fired.
+#[tokio::test(start_paused = true)]
+async fn in_virtual_time_an_outage_that_is_longer_than_the_retention_is_made_up_for() {
+    let (store, probe) = (store_of("2026-11-01T12:00:00Z"), Probe::default());
+    for days in [2, 4] {
+        let replicas = [
+            forgetful::<each_midnight>(&store, &probe, EIGHT_HOURS).await,
+            forgetful::<each_midnight>(&store, &probe, EIGHT_HOURS).await,
+        ];
+        sleep(DAY).await;
+        drop(replicas);
+        sleep(DAY * days).await;
+    }
+    let midnights = [2, 3, 4, 5].map(|day| format!("2026-11-{day:02}T00:00:00Z"));
+    assert_eq!(probe.notes(), midnights);
 }
 
 #[tokio::test(start_paused = true)]

@@ -81,6 +81,7 @@ macro_rules! __store_conformance_of_writes {
                 a_suspension_waits_without_a_time
                 a_suspension_with_another_count_of_messages_changes_nothing
                 a_hand_over_takes_the_attempt_back
+                what_is_put_off_unrun_has_its_attempt_back
                 the_run_after_a_hand_over_is_the_same_attempt
                 a_lost_run_counts_a_crash
                 an_ending_stores_the_last_scrapbook

@@ -56,6 +56,12 @@ impl StoredFunction {
         self.due_at = Some(due);
     }
 
+    /// Waits, and has its attempt back.
+    pub(super) fn hand_back(&mut self, due: Timestamp, now: Timestamp) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.wait(due, now);
+    }
+
     pub(super) fn suspend(&mut self, due: Option<Timestamp>, now: Timestamp) {
         self.clear(Status::Suspended, now);
         self.due_at = due;

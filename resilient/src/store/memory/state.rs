@@ -162,7 +162,7 @@ impl State {
             Ending::Suspended { message_count, .. } => {
                 row.cancel_requested || message_count != row.message_count
             }
-            Ending::Postponed(_) => row.cancel_requested,
+            Ending::Postponed(_) | Ending::PutOff(_) => row.cancel_requested,
             Ending::Succeeded(_) | Ending::Failed(_) | Ending::Released | Ending::Lost => false,
         };
         if overtaken {
@@ -171,7 +171,7 @@ impl State {
         row.keep(scrapbook, finish.journal.as_ref());
         row.crashes = match finish.ending {
             Ending::Lost => row.crashes.saturating_add(1),
-            Ending::Released => row.crashes,
+            Ending::Released | Ending::PutOff(_) => row.crashes,
             _ => 0,
         };
         match &finish.ending {
@@ -179,10 +179,8 @@ impl State {
             Ending::Failed(failure) => row.fail(failure.clone(), now),
             Ending::Postponed(due) => row.wait(due.from_now(now), now),
             Ending::Suspended { due, .. } => row.suspend(due.map(|due| due.from_now(now)), now),
-            Ending::Released => {
-                row.attempts = row.attempts.saturating_sub(1);
-                row.wait(now, now);
-            }
+            Ending::PutOff(due) => row.hand_back(due.from_now(now), now),
+            Ending::Released => row.hand_back(now, now),
             Ending::Lost => row.wait(now, now),
         }
         row.reason.clone_from(&finish.reason);
