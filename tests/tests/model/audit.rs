@@ -244,6 +244,9 @@ impl Audit {
         row: Option<&StoredFunction>,
     ) {
         let after = self.messages(write.id()).await;
+        if *written == Written::Done && matches!(write, Write::Delete(_)) {
+            return self.expect(after.is_empty(), || format!("{} has left {after:?}", write.id()));
+        }
         let context = || format!("{write:?} answered {written:?}: {before:?} became {after:?} of {row:?}");
         let keys: HashSet<_> = after.iter().map(|message| &message.key).collect();
         let adds = *written == Written::Done && matches!(write, Write::Create(_) | Write::Append(_));
