@@ -183,12 +183,11 @@ impl Collector {
 /// Carries a batch, and each instance by itself when they cannot be stored together.
 async fn fly(flight: Flight, batch: Vec<Job>, mut place: Place) {
     let mut carried = pin!(flight.carry_together(batch));
-    let left = match timeout(OVERDUE, &mut carried).await {
-        Ok(left) => left,
-        Err(_) => {
-            place.give_way();
-            carried.await
-        }
+    let left = if let Ok(left) = timeout(OVERDUE, &mut carried).await {
+        left
+    } else {
+        place.give_way();
+        carried.await
     };
     for (jobs, place) in place.parts(left) {
         let flight = flight.clone();

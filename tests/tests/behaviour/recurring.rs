@@ -94,8 +94,9 @@ async fn far_from_a_tick() {
     const HALF_AN_HOUR: Duration = Duration::from_mins(30);
     const LONGEST_TEST: Duration = Duration::from_secs(30);
     let since = Duration::from_secs(since_1970().as_secs() % HALF_AN_HOUR.as_secs());
-    if HALF_AN_HOUR - since < LONGEST_TEST {
-        tokio::time::sleep(HALF_AN_HOUR - since).await;
+    let rest = HALF_AN_HOUR.saturating_sub(since);
+    if rest < LONGEST_TEST {
+        tokio::time::sleep(rest).await;
     }
 }
 

@@ -93,11 +93,7 @@ async fn book(
             RollBack(number) => write(&rows, booked, number).await?.rollback().await?,
             Open(number) => held.push(write(&rows, booked, number).await?),
             Leave(number) => rows.leave(write(&rows, booked, number).await?),
-            Unfit => {
-                booked.numbers.push(0);
-                booked.save_in(&mut "no transaction".to_owned()).await?;
-            }
-            Ended => rows.begin_ended().await?.save(booked).await?,
+            Unfit | Ended => save_in_none(step, &rows, booked).await?,
             Once => context.once("call", async || Ok::<_, String>(())).await?,
             Gate => probe.gate().await,
             PutOff => Err(Postpone::for_(ms(1)))?,
@@ -121,6 +117,16 @@ async fn write(rows: &Rows, booked: &mut Scrapbook<Booked>, number: u32) -> resi
     booked.numbers.push(number);
     transaction.save(booked).await?;
     Ok(transaction)
+}
+
+/// Progress in what is no transaction, or none any more.
+async fn save_in_none(step: Step, rows: &Rows, booked: &mut Scrapbook<Booked>) -> resilient::Result<()> {
+    booked.numbers.push(0);
+    match step {
+        Ended => rows.begin_ended().await?.save(booked).await?,
+        _ => booked.save_in(&mut "no transaction".to_owned()).await?,
+    }
+    Ok(())
 }
 
 /// A process with the functions of this file.
