@@ -88,7 +88,7 @@ struct Word(String);
 
 /// Says the word that is sent.
 #[resilient_fn(type_id = "Heard", register = false)]
-async fn heard(_: (), context: &Context) -> resilient::Result<String> {
+async fn heard((): (), context: &Context) -> resilient::Result<String> {
     Ok(context.messages().next::<Word>().await?.0)
 }
 
