@@ -255,8 +255,8 @@ pub use self::version::{
     DecodeError, NoScrapbook, Output, Param, ScrapbookState, UpgradeFrom, VersionRange, Versioned,
 };
 
-/// What user code imports: what programs name that run functions. [`Result`](crate::Result) and [`Error`](crate::Error) are
-/// not among it, for they would hide those of the standard library.
+/// What user code imports: what programs name that run functions. [`Result`] and [`Error`] are not
+/// among it, for they would hide those of the standard library.
 pub mod prelude {
     pub use crate::{
         AtLeastOnce, AtMostOnce, Cancelled, Context, ControlPanel, Dep, Either, FunctionSettings, GuardError,

@@ -56,7 +56,9 @@ pub async fn a_child_stays_that_of_its_parent(store: &Subject) {
 
 /// Of many that are stored together, each has its own parent or none.
 pub async fn children_of_several_parents_are_stored_together(store: &Subject) {
-    let parent = |number: usize| (number % 3 > 0).then(|| FunctionId::new("Cart", (number % 5).to_string()));
+    let parent = |number: usize| {
+        (!number.is_multiple_of(3)).then(|| FunctionId::new("Cart", (number % 5).to_string()))
+    };
     let create = |number: usize| {
         let create = given::create(&format!("{number:02}"), Start::Waiting(Due::After(HOUR)));
         Write::Create(Create { parent: parent(number), ..create })

@@ -233,22 +233,27 @@ pub async fn the_child_of_a_parent_that_has_not_succeeded_is_kept(store: &Subjec
     }
 }
 
-/// "Has not succeeded": once it has, its child is a result like any other; and a grandchild has a parent that has.
+/// "Has not succeeded": once it has, its child is a result like any other, with a time of its own.
 pub async fn a_child_is_deleted_once_its_parent_has_succeeded(store: &Subject) {
-    let run = store.running("parent", ReplicaId::random()).await;
-    let row = child(store, &run.id, "child").await;
+    let parent = store.in_status("parent", Status::Failed).await;
+    let row = child(store, &parent.id, "child").await;
+    assert_eq!(expire(store, &at_once(), 10).await, 0);
+    let repaired = edit(&parent, Transition::Succeed(text(1, "repaired")));
+    assert_eq!(store.edit(repaired).await, Written::Done);
+    store.later_than(store.row(&parent.id).await.updated_at).await;
+    assert_eq!(expire(store, &[expiry(TYPE, HOUR)], 10).await, 0);
+    assert_eq!(expire(store, &at_once(), 10).await, 2);
+    assert_eq!(store.find(&row.id).await, None);
+}
+
+/// "Its parent": whether the parent of that has succeeded is another question, for it asks nobody but its own children.
+pub async fn a_grandchild_is_deleted_before_the_child(store: &Subject) {
+    let parent = store.in_status("parent", Status::Failed).await;
+    let row = child(store, &parent.id, "child").await;
     let grandchild = child(store, &row.id, "grandchild").await;
     assert_eq!(expire(store, &at_once(), 10).await, 1);
     assert_eq!(store.find(&grandchild.id).await, None);
     store.unchanged(&row).await;
-    assert_eq!(store.finish(finish(&run, Ending::Failed("{}".into()))).await, Written::Done);
-    assert_eq!(expire(store, &at_once(), 10).await, 0);
-    let failed = store.row(&run.id).await;
-    assert_eq!(store.edit(edit(&failed, Transition::Succeed(text(1, "repaired")))).await, Written::Done);
-    store.later_than(store.row(&run.id).await.updated_at).await;
-    assert_eq!(expire(store, &[expiry(TYPE, HOUR)], 10).await, 0, "it has a time of its own");
-    assert_eq!(expire(store, &at_once(), 10).await, 2);
-    assert_eq!(store.find(&row.id).await, None);
 }
 
 /// "Is stored": the child of one that was deleted, or never was there, is a result like any other.

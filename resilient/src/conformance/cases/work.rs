@@ -102,6 +102,7 @@ macro_rules! __store_conformance_of_work {
                 without_types_or_with_a_limit_of_none_nothing_is_deleted
                 the_child_of_a_parent_that_has_not_succeeded_is_kept
                 a_child_is_deleted_once_its_parent_has_succeeded
+                a_grandchild_is_deleted_before_the_child
                 a_child_is_deleted_when_its_parent_is_gone
                 a_parent_is_told_from_its_look_alikes
                 children_that_are_kept_hold_up_no_others
