@@ -28,7 +28,7 @@ mod first {
     pub(super) struct Paid(pub(super) String);
 
     #[resilient_fn(type_id = "Child of discretion", register = false)]
-    pub(super) async fn child(_: ()) -> String {
+    pub(super) async fn child((): ()) -> String {
         "secret".to_owned()
     }
 
@@ -105,7 +105,7 @@ mod next {
     }
 
     #[resilient_fn(type_id = "Child of discretion", register = false)]
-    pub(super) async fn child(_: ()) -> u32 {
+    pub(super) async fn child((): ()) -> u32 {
         1
     }
 
