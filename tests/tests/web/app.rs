@@ -48,7 +48,7 @@ pub(crate) async fn double(number: u32) -> Result<u32, String> {
 }
 
 #[resilient_fn(type_id = "Web.Nap", register = false)]
-async fn nap(_: (), context: &Context) -> resilient::Result<()> {
+async fn nap((): (), context: &Context) -> resilient::Result<()> {
     Ok(context.sleep("an hour", Duration::from_hours(1)).await?)
 }
 
