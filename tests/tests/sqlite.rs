@@ -1,10 +1,12 @@
 //! What is promised of SQLite alone, and the promises of the store seam on a database in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use resilient::store::{Claimable, Create, Ending, Expiry, Finish, Start, Write, Written};
-use resilient::{Due, Epoch, FunctionId, Payload, Replica, ReplicaId, ReplicaType, Store, TokioClock};
+use resilient::{
+    Due, Epoch, FunctionId, Payload, Replica, ReplicaId, ReplicaType, Store, StoreError, TokioClock,
+};
 use resilient_sqlx::{SqliteOptions, SqliteStore};
 use sqlx::{Connection, Executor, SqliteConnection};
 
@@ -46,15 +48,30 @@ fn waiting(instance: &str, due: Due) -> Write {
     Write::Create(Create::new(id, Start::Waiting(due), 1, param))
 }
 
+fn assert_is_named(error: &StoreError, file: &Path) {
+    assert!(!error.is_transient(), "nothing but a person can mend it");
+    let expected = format!("SQLite cannot open `{}`; its folder has to exist", file.display());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_named_at_once() {
+    let directory = Directory::new();
+    let file = directory.0.join("no folder/orders.db");
+    for place in [file.display().to_string(), format!("sqlite://{}", file.display())] {
+        assert_is_named(&SqliteStore::open(&place).await.unwrap_err(), &file);
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_is_missing_is_created_unless_the_url_forbids_it() {
     let directory = Directory::new();
     let plain = directory.0.join("plain.db");
     SqliteStore::open(&format!("sqlite://{}", plain.display())).await.unwrap().initialize().await.unwrap();
     assert!(plain.exists());
-    let url = format!("sqlite://{}?mode=rw", directory.0.join("missing.db").display());
-    let error = SqliteStore::open(&url).await.unwrap_err();
-    assert!(error.to_string().contains("SQLite failed during the opening of the file (code 14)"), "{error}");
+    let missing = directory.0.join("missing.db");
+    let error = SqliteStore::open(&format!("sqlite://{}?mode=rw", missing.display())).await.unwrap_err();
+    assert_is_named(&error, &missing);
     SqliteStore::open(&directory.file()).await.unwrap().initialize().await.unwrap();
     assert!(PathBuf::from(directory.file()).exists());
 }

@@ -144,24 +144,18 @@ async fn a_wait_for_messages_by_a_hundred_instances_is_one_query_for_each_poll()
     }
     let mut statistics = Statistics::of(&database).await;
     eventually(Duration::from_secs(20), async || statistics.stored().await == 100).await;
-    // Each of them looks once for itself when it begins to wait; a quiet poll is where counting begins.
+    // Each of them looks once for itself when it begins to wait, which some do late. So there are more queries than polls
+    // in the beginning, and no longer.
     eventually(Duration::from_secs(20), async || {
         statistics.reset().await;
-        tokio::time::sleep(poll).await;
-        statistics.calls_on("_messages").await <= 3 && statistics.calls_on("_functions").await == 0
+        let began = tokio::time::Instant::now();
+        eventually(Duration::from_secs(20), async || statistics.calls_on("_messages").await >= 10).await;
+        let queries = statistics.calls_on("_messages").await;
+        let polls = began.elapsed().as_millis() / poll.as_millis() + 2;
+        println!("{queries} queries in {polls} polls");
+        u128::try_from(queries).is_ok_and(|queries| queries <= polls)
     })
     .await;
-
-    statistics.reset().await;
-    let began = tokio::time::Instant::now();
-    eventually(Duration::from_secs(20), async || statistics.calls_on("_messages").await >= 10).await;
-    let queries = statistics.calls_on("_messages").await;
-    let most = began.elapsed().as_millis() / poll.as_millis() + 2;
-
-    assert!(
-        u128::try_from(queries).is_ok_and(|queries| queries <= most),
-        "{queries} queries in {most} polls"
-    );
     assert_eq!(statistics.calls_on("_functions").await, 0);
     for number in 0..100 {
         runtime.send::<patient>(number.to_string(), Approved).await.expect("it waits");

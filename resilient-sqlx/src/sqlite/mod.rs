@@ -49,6 +49,14 @@ pub struct SqliteStore {
     statements: Arc<Statements>,
 }
 
+/// "Unable to open the database file": its folder is missing, or the process has no file handles left.
+const CANNOT_OPEN: i32 = 14;
+
+/// The result code without what extends it.
+fn primary_code(error: &dyn DatabaseError) -> Option<i32> {
+    error.code()?.parse::<i32>().ok().map(|extended| extended & 0xff)
+}
+
 impl SqliteStore {
     /// Opens a file: a URL such as `sqlite://orders.db?mode=rwc`, or a path, which is created when it is missing.
     ///
@@ -106,10 +114,11 @@ impl Backend for SqliteStore {
         const INTERRUPTED: i32 = 9;
         const IO: i32 = 10;
         const FULL: i32 = 13;
-        const CANNOT_OPEN: i32 = 14;
         const PROTOCOL: i32 = 15;
-        let code = error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff);
-        matches!(code, Some(BUSY | LOCKED | NO_MEMORY | INTERRUPTED | IO | FULL | CANNOT_OPEN | PROTOCOL))
+        matches!(
+            primary_code(error),
+            Some(BUSY | LOCKED | NO_MEMORY | INTERRUPTED | IO | FULL | CANNOT_OPEN | PROTOCOL)
+        )
     }
 
     fn is_virtual(&self) -> bool {

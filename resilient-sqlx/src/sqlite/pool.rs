@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use resilient::{Clock, StoreError, SystemClock, TokioClock};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
-use super::SqliteStore;
 use super::statements::Statements;
+use super::{CANNOT_OPEN, SqliteStore, primary_code};
 use crate::backend::{Backend, settle};
 use crate::error::Trouble;
 use crate::pool::{Lease, Pool};
@@ -120,10 +121,11 @@ impl SqliteOptions {
             .row_buffer_size(256)
             .disable_statement_logging();
         let is_file = !matches!(self.place, Place::Memory);
+        let file = options.get_filename().to_owned();
         let options = if is_file { options.journal_mode(SqliteJournalMode::Wal) } else { options };
         let readers = is_file.then(|| Pool::new(options.clone().pragma("query_only", "on"), self.readers));
         let writer = Pool::new(options, 1);
-        let mut first = connect_patiently(&writer).await?;
+        let mut first = connect_patiently(&writer).await.map_err(|error| not_opened(error, &file))?;
         check_version(&mut first).await?;
         let anchor = if is_file { None } else { Some(first) };
         let clock = self.clock;
@@ -148,13 +150,28 @@ impl fmt::Debug for SqliteOptions {
 async fn connect_patiently(writer: &Pool<SqliteConnection>) -> Result<SqliteConnection, sqlx::Error> {
     for pause in [10, 20, 50, 100, 200, 500, 1000] {
         match writer.connect().await {
-            Err(sqlx::Error::Database(error)) if SqliteStore::is_transient(&*error) => {
+            Err(sqlx::Error::Database(error))
+                if SqliteStore::is_transient(&*error) && primary_code(&*error) != Some(CANNOT_OPEN) =>
+            {
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
             other => return other,
         }
     }
     writer.connect().await
+}
+
+/// Names the file that cannot be opened at the start: whoever made a mistake there has to know which.
+fn not_opened(error: sqlx::Error, file: &Path) -> Trouble {
+    if error.as_database_error().and_then(primary_code) != Some(CANNOT_OPEN) {
+        return error.into();
+    }
+    let message = format!(
+        "SQLite cannot open `{}`; its folder has to exist and to be writable, and with `mode=rw` or `mode=ro` the file has \
+         to exist, too",
+        file.display()
+    );
+    StoreError::permanent(message).with_source(error).into()
 }
 
 /// The first SQLite without the WAL-reset bug, which could corrupt a file during a checkpoint.
