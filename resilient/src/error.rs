@@ -18,6 +18,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The type of an error that is a text and nothing else.
+pub(crate) const MESSAGE: &str = "message";
+
 /// Holds any error and remembers the name of its type.
 ///
 /// Every `std::error::Error` becomes one by `?`. It is not a `std::error::Error` itself, which is what makes that
@@ -35,7 +38,7 @@ impl Error {
     /// assert_eq!(error.to_string(), "the customer is unknown");
     /// ```
     pub fn msg(message: impl fmt::Display) -> Self {
-        Self { type_name: "message", inner: message.to_string().into() }
+        Self { type_name: MESSAGE, inner: message.to_string().into() }
     }
 
     /// Holds an error that is in a box already; the name of its type is not known any more.

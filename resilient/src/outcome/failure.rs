@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Cancelled, Postpone, RawOutcome, Suspend};
-use crate::error::{BoxError, Named};
+use crate::error::{BoxError, MESSAGE, Named};
 use crate::guard::UnknownOutcome;
 use crate::scrapbook::GuardError;
 
@@ -68,7 +68,11 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.type_name, self.message)?;
+        // What is a text and nothing else has no type worth telling.
+        if self.type_name != MESSAGE {
+            write!(f, "{}: ", self.type_name)?;
+        }
+        f.write_str(&self.message)?;
         self.sources.iter().try_for_each(|source| write!(f, ": {source}"))
     }
 }

@@ -38,6 +38,15 @@ impl StdError for Wrapped {
 }
 
 #[test]
+fn a_failure_says_the_type_of_its_error_unless_that_is_a_text() {
+    let said = |error: Error| failure(error.into_outcome()).to_string();
+    assert_eq!(said(Error::msg("the customer is unknown")), "the customer is unknown");
+    let wrapped = Wrapped(Box::new(fmt::Error));
+    let expected = format!("{}: the payment failed: {}", std::any::type_name::<Wrapped>(), fmt::Error);
+    assert_eq!(said(wrapped.into()), expected);
+}
+
+#[test]
 fn a_postponement_is_found_through_every_wrapping() {
     let bare = || Postpone::for_(HOUR);
     assert_eq!(bare().into_outcome(), postponed());

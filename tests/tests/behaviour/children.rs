@@ -243,7 +243,7 @@ on_every_store! {
         for (id, plan) in [("each", Each(vec![Fail])), ("all", All(vec![Hang, Fail, Hang]))] {
             parent::schedule(&runtime, id, plan).await.expect("it is stored");
             let failure = failure(parent::completion(&runtime, id).await);
-            assert_eq!(failure.message, "the function failed: message: told to fail", "{id}");
+            assert_eq!(failure.message, "the function failed: told to fail", "{id}");
         }
     }
 
@@ -654,5 +654,5 @@ async fn an_end_that_is_told_with_an_unknown_codec_wakes_its_parent() {
     let _ = parent::invoke(&here, "1", All(vec![Fail])).await;
     let ended = tokio::time::timeout(PATIENCE, parent::completion(&other, "1")).await;
     let failure = failure(ended.expect("it is woken"));
-    assert_eq!(failure.message, "the function failed: message: told to fail");
+    assert_eq!(failure.message, "the function failed: told to fail");
 }
