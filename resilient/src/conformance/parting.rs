@@ -131,18 +131,18 @@ pub async fn endings_in_one_batch_look_each_at_its_own_wish(store: &Subject) {
     let owner = store.live().await;
     let mut batch = Vec::new();
     let mut expected = Vec::new();
-    for number in 0..24 {
+    for number in 0..28 {
         let run = store.running(&name(number), owner).await;
         let is_marked = number % 4 == 1;
         if is_marked {
             assert_eq!(store.cancel(cancel(&name(number))).await, Written::Done);
         }
-        let ending = given::endings()[number % 6].clone();
-        let waits = matches!(ending, Ending::Postponed(_) | Ending::Suspended { .. });
+        let ending = given::endings()[number % 7].clone();
+        let waits = matches!(ending, Ending::Postponed(_) | Ending::PutOff(_) | Ending::Suspended { .. });
         batch.push(Write::Finish(finish(&run, ending)));
         expected.push(if is_marked && waits { Written::Changed } else { Written::Done });
     }
-    assert_eq!(expected.iter().filter(|answer| **answer == Written::Changed).count(), 2);
+    assert_eq!(expected.iter().filter(|answer| **answer == Written::Changed).count(), 3);
     assert_eq!(write(store, &batch).await, expected);
 }
 
