@@ -78,7 +78,8 @@ impl Dice {
         match self.roll(8) {
             0 => Ending::Succeeded(text(self.version(), word)),
             1 => Ending::Failed(format!("\"{word}\"")),
-            2 | 3 => Ending::Postponed(self.due()),
+            2 => Ending::Postponed(self.due()),
+            3 => Ending::PutOff(self.due()),
             4 => Ending::Suspended { message_count: self.count(row.message_count), due: None },
             5 => Ending::Suspended { message_count: self.count(row.message_count), due: Some(self.due()) },
             6 => Ending::Released,
