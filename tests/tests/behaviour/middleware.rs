@@ -298,7 +298,7 @@ on_every_store! {
         assert_eq!(failure(play::completion(&runtime, "fails").await), told_to_fail());
         play::schedule(&runtime, "recovers", vec![Act::Fail, Act::Postpone(1)]).await.expect("it is stored");
         play::completion(&runtime, "recovers").await.expect("it succeeds");
-        assert_eq!(alarms.notes(), ["Play/fails #3 message: told to fail"]);
+        assert_eq!(alarms.notes(), ["Play/fails #3 told to fail"]);
     }
 
     /// Nobody else would tell.
