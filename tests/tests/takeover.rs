@@ -130,7 +130,7 @@ on_every_store! {
         let (closed, open, ledger) = (Gate::closed(), Gate::open(), Ledger::default());
         let first = start(store.clone(), &closed, &ledger).await;
         schedule(&first, 20).await;
-        eventually(SOON, async || first.running() == 20).await;
+        eventually(SOON, async || ledger.running() == 20).await;
         let second = start(store.another().await, &open, &ledger).await;
         let alive = tokio::spawn({
             let second = second.clone();
