@@ -25,7 +25,8 @@ pub(super) const GUARD_ERROR: u16 = 1690;
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/mysql/0001_functions.sql")),
     (2, include_str!("../../migrations/mysql/0002_messages.sql")),
-    (3, include_str!("../../migrations/mysql/0003_children.sql")),
+    (3, include_str!("../../migrations/mysql/0003_cancel.sql")),
+    (4, include_str!("../../migrations/mysql/0004_parent.sql")),
 ];
 
 /// Words that use shared ones.

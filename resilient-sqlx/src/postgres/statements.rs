@@ -10,7 +10,8 @@ use crate::statements::{Common, Kind, READ, Shape, WORDS};
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/postgres/0001_functions.sql")),
     (2, include_str!("../../migrations/postgres/0002_messages.sql")),
-    (3, include_str!("../../migrations/postgres/0003_children.sql")),
+    (3, include_str!("../../migrations/postgres/0003_cancel.sql")),
+    (4, include_str!("../../migrations/postgres/0004_parent.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[

@@ -11,7 +11,8 @@ use crate::store::Plan;
 pub(super) const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../../migrations/sqlite/0001_functions.sql")),
     (2, include_str!("../../migrations/sqlite/0002_messages.sql")),
-    (3, include_str!("../../migrations/sqlite/0003_children.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_cancel.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_parent.sql")),
 ];
 
 const OWN_WORDS: &[(&str, &str)] = &[

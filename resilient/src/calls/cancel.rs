@@ -61,8 +61,8 @@ async fn tell_middleware(engine: &Engine, before: &StoredFunction) {
     invocation::fails_unrun(engine, &registration, unrun, &Cancelled.failure_of_what_waits());
 }
 
-/// Whether somebody has claimed what waited, before the request or after it: only one step away from there it was ended
-/// by the request. When the store does not answer it is taken for that, for it is better told twice than not at all.
+/// Whether somebody has claimed what waited, before the request or after it: only what is one step further and failed was
+/// ended by the request. No claim is assumed when the store does not answer, for a failure is better told twice than never.
 async fn was_claimed(engine: &Engine, before: &StoredFunction) -> bool {
     let is_ended = |row: &StoredFunction| {
         row.status == Status::Failed

@@ -24,17 +24,17 @@ fn scripts(place: &Place) -> [&'static str; 3] {
         Place::Sqlite(_) => [
             include_str!("../../../resilient-sqlx/migrations/sqlite/0001_functions.sql"),
             include_str!("../../../resilient-sqlx/migrations/sqlite/0002_messages.sql"),
-            include_str!("../../../resilient-sqlx/migrations/sqlite/0003_children.sql"),
+            include_str!("../../../resilient-sqlx/migrations/sqlite/0003_cancel.sql"),
         ],
         Place::Postgres(..) => [
             include_str!("../../../resilient-sqlx/migrations/postgres/0001_functions.sql"),
             include_str!("../../../resilient-sqlx/migrations/postgres/0002_messages.sql"),
-            include_str!("../../../resilient-sqlx/migrations/postgres/0003_children.sql"),
+            include_str!("../../../resilient-sqlx/migrations/postgres/0003_cancel.sql"),
         ],
         Place::MySql(..) => [
             include_str!("../../../resilient-sqlx/migrations/mysql/0001_functions.sql"),
             include_str!("../../../resilient-sqlx/migrations/mysql/0002_messages.sql"),
-            include_str!("../../../resilient-sqlx/migrations/mysql/0003_children.sql"),
+            include_str!("../../../resilient-sqlx/migrations/mysql/0003_cancel.sql"),
         ],
     }
 }
@@ -163,13 +163,13 @@ async fn the_third_step_of_the_schema_keeps_what_the_second_one_stored() {
 
 /// A replica of the build before goes on beside the new tables. What it stores has no parent there, and expires as it did.
 #[tokio::test]
-async fn the_third_step_of_the_schema_takes_what_the_build_before_stores() {
+async fn the_fourth_step_of_the_schema_takes_what_the_build_before_stores() {
     for place in Place::all() {
-        make_tables(&place, 2).await;
+        make_tables(&place, 3).await;
         let insert = "insert into #_functions (type_id, instance_id, status, epoch, owner, attempts, crashes, due_at, \
              version, param, param_version, scrapbook, scrapbook_version, result, result_version, message_count, \
-             created_at, updated_at, completed_at, journal, reason, saves) values \
-             ('Order', '?', 3, 5, null, 3, 1, null, 1, '1', 3, '2', 2, '3', 1, 0, 6, 7, 8, '4', null, 8)";
+             created_at, updated_at, completed_at, journal, reason, saves, cancel_requested) values \
+             ('Order', '?', 3, 5, null, 3, 1, null, 1, '1', 3, '2', 2, '3', 1, 0, 6, 7, 8, '4', null, 8, 0)";
         place.run(&insert.replace('?', "1")).await;
         let store = place.initialized().await;
         place.run(&insert.replace('?', "2")).await;

@@ -1,13 +1,8 @@
--- The wish that an instance ends, whose child it is, and what has ended by its type. Times are whole microseconds since
--- 1970-01-01 UTC.
+-- The wish that an instance ends, and what has ended by its type. Times are whole microseconds since 1970-01-01 UTC.
 
 -- whether somebody has asked for its end; in no index
 alter table "{prefix}_functions" add column cancel_requested integer not null default 0
     check (cancel_requested in (0, 1));
-
--- the instance that has begun it as its child: retention keeps its result as long as that may ask for it
-alter table "{prefix}_functions" add column parent_type_id text;
-alter table "{prefix}_functions" add column parent_instance_id text;
 
 drop index "{prefix}_functions_completed";
 
@@ -28,14 +23,14 @@ select
     f.instance_id,
     case f.status when 0 then 'executing' when 1 then 'postponed' when 2 then 'suspended' when 3 then 'succeeded'
         else 'failed' end as status,
-    -- what stands, why nobody goes on or what is next, and why it is due, each behind `; `
-    substr(coalesce('; ' || case
-        when f.status = 0 and r.id is null then 'its owner ' || f.owner || ' is not known any more'
+    case
+        when f.status = 0 and r.id is null then
+            'its owner ' || f.owner || ' is not known any more; it is taken over'
         when f.status = 0 and t.replica_id is null then
-            'its owner ' || f.owner || ' does not run version ' || f.version || ' of this type'
+            'its owner ' || f.owner || ' does not run version ' || f.version || ' of this type; it is taken over'
         when f.status = 0 and clock.now - r.heartbeat_at > t.lease then
             'its owner ' || f.owner || ' gave no sign of life since '
-            || strftime('%Y-%m-%d %H:%M:%f', r.heartbeat_at / 1e6, 'unixepoch')
+            || strftime('%Y-%m-%d %H:%M:%f', r.heartbeat_at / 1e6, 'unixepoch') || '; it is taken over'
         when f.status = 0 then
             'runs on replica ' || r.id || ' (' || r.pid || '@' || r.host || ')'
         when f.status = 3 then 'succeeded'
@@ -47,29 +42,22 @@ select
             coalesce(f.reason || '; due at ',
                 case f.status when 2 then 'waits for a message until ' else 'waits until ' end)
             || strftime('%Y-%m-%d %H:%M:%f', f.due_at / 1e6, 'unixepoch')
-    end, '') || coalesce('; ' || case
-        when f.status < 3 and not (f.status = 0 and coalesce(clock.now - r.heartbeat_at <= t.lease, 0)) then coalesce(
-            (select case
-                when count(*) = 0 then 'no live replica runs this type; start one that registers it and takes work'
-                when count(*) filter (where t.version = f.version) = 0 then
-                    'no live replica runs version ' || f.version || ' of this type'
-                when count(*) filter (where t.version = f.version and t.reads_param >= f.param_version) = 0 then
-                    'no live replica reads parameter version ' || f.param_version || ' of this type'
-                when count(*) filter (where t.version = f.version and t.reads_param >= f.param_version
-                    and t.reads_scrapbook >= coalesce(f.scrapbook_version, 0)) = 0 then
-                    'no live replica reads scrapbook version ' || f.scrapbook_version || ' of this type'
-            end from takers as t where t.type_id = f.type_id),
-            case
-                when f.status = 0 then 'it is taken over'
-                when f.due_at <= clock.now then
-                    'is due, and waits for a replica with a free slot that reads parameter version '
-                    || f.param_version || coalesce(' and scrapbook version ' || f.scrapbook_version, '')
-            end)
-    end, '') || coalesce('; ' || case
-        -- what a run has said that was suspended is not so any more
-        when f.status = 2 and f.due_at = f.updated_at then 'a message came'
-        when f.status = 1 and f.due_at <= clock.now then f.reason
-    end, '') || case when f.cancel_requested = 1 and f.status <= 2 then '; asked to end' else '' end, 3) as reason,
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+        ) then 'no live replica runs version ' || f.version || ' of this type' || coalesce('; ' || f.reason, '')
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+                and t.reads_param >= f.param_version
+        ) then 'no live replica reads parameter version ' || f.param_version || ' of this type'
+            || coalesce('; ' || f.reason, '')
+        when not exists (
+            select 1 from takers as t where t.type_id = f.type_id and t.version = f.version
+                and t.reads_param >= f.param_version and t.reads_scrapbook >= coalesce(f.scrapbook_version, 0)
+        ) then 'no live replica reads scrapbook version ' || f.scrapbook_version || ' of this type'
+            || coalesce('; ' || f.reason, '')
+        else 'is due, and waits for a replica with a free slot that reads parameter version ' || f.param_version
+            || coalesce(' and scrapbook version ' || f.scrapbook_version, '') || coalesce('; ' || f.reason, '')
+    end || case when f.cancel_requested = 1 and f.status <= 2 then '; asked to end' else '' end as reason,
     f.epoch,
     f.attempts,
     f.crashes,
@@ -81,9 +69,7 @@ select
     strftime('%Y-%m-%d %H:%M:%f', f.created_at / 1e6, 'unixepoch') as created_at,
     strftime('%Y-%m-%d %H:%M:%f', f.updated_at / 1e6, 'unixepoch') as updated_at,
     strftime('%Y-%m-%d %H:%M:%f', f.completed_at / 1e6, 'unixepoch') as completed_at,
-    f.message_count as messages,
-    f.parent_type_id,
-    f.parent_instance_id
+    f.message_count as messages
 from "{prefix}_functions" as f
 cross join clock
 left join "{prefix}_replicas" as r on r.id = f.owner

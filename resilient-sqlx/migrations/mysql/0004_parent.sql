@@ -1,17 +1,13 @@
--- The wish that an instance ends, whose child it is, and what has ended by its type. Times are whole microseconds since
--- 1970-01-01 UTC.
+-- Whose child an instance is: retention keeps the result of a child as long as its parent may ask for it. The view also
+-- says that nobody could go on with what waits.
 
 -- A change of the schema is no part of a transaction here, and not every server knows `add column if not exists`: whoever
--- ended between this step and its record left the columns and the index.
+-- ended between this step and its record left the columns.
 set @resilient_step = (select if(count(*) > 0, 'do 0', 'alter table {functions}
-    add column cancel_requested smallint not null default 0
-        comment ''1 when somebody has asked for its end'',
     add column parent_type_id varbinary(200) null
         comment ''the function type of the instance that has begun it as its child'',
     add column parent_instance_id varbinary(200) null
-        comment ''the instance of that type: as long as that may ask for its result, retention keeps it'',
-    drop key completed,
-    add key completed (status, type_id, completed_at)
+        comment ''the instance of that type''
 ') from information_schema.columns
 where table_schema = database() and table_name = '{prefix}_functions' and column_name = 'parent_instance_id');
 prepare resilient_step from @resilient_step;

@@ -1,17 +1,10 @@
--- The wish that an instance ends, whose child it is, and what has ended by its type. Times are whole microseconds since
--- 1970-01-01 UTC.
+-- Whose child an instance is: retention keeps the result of a child as long as its parent may ask for it. The view also
+-- says that nobody could go on with what waits.
 
+-- the instance that has begun it as its child; neither is in an index
 alter table "{prefix}_functions"
-    -- whether somebody has asked for its end; in no index
-    add column cancel_requested smallint not null default 0 check (cancel_requested in (0, 1)),
-    -- the instance that has begun it as its child: retention keeps its result as long as that may ask for it
     add column parent_type_id text collate "C",
     add column parent_instance_id text collate "C";
-
-drop index "{prefix}_functions_completed";
-
--- what is completed, for listing, and for retention, which each type has for itself
-create index "{prefix}_functions_completed" on "{prefix}_functions" (status, type_id, completed_at) where status >= 3;
 
 create or replace view "{prefix}_overview" as
 with clock (now) as (select (extract(epoch from clock_timestamp()) * 1000000)::bigint),
