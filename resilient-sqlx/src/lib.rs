@@ -113,11 +113,12 @@
 //! - A transaction whose process hangs holds its instance: `idle_in_transaction_session_timeout` (PostgreSQL) and
 //!   `idle_write_transaction_timeout` (MariaDB) end it.
 //!
-//! Keep such transactions short. Until the end, whoever else writes the same instance waits, and what is written together
-//! with it waits some seconds. On SQLite a transaction that has written holds the whole file: nobody writes anything meanwhile, and no replica
-//! gives a sign of life, so one that lasts as long as a lease costs the replicas theirs. After an error of the database
-//! roll back: what the server has undone already cannot be committed. A transaction that the database has ended, as a
-//! deadlock does on MySQL and MariaDB, or that it refuses to go on with, is refused here, too, with a typed error.
+//! Keep such transactions short. Until the end, whoever else writes the same instance waits, and what is written
+//! together with it waits some seconds. On SQLite a transaction that has written holds the whole file: nobody writes
+//! anything meanwhile, and no replica gives a sign of life, so one that lasts as long as a lease costs the replicas
+//! theirs. After an error of the database roll back: what the server has undone already cannot be committed. A
+//! transaction that the database has ended, as a deadlock does on MySQL and MariaDB, or that it refuses to go on with,
+//! is refused here, too, with a typed error.
 
 #![cfg_attr(
     not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),

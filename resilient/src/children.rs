@@ -23,11 +23,11 @@ impl Context {
     /// the message that tells its parent, begins the next one on any replica. So leave the body with `?`. What runs
     /// beside such a wait is dropped with the run, as for [`messages`](Self::messages).
     ///
-    /// A child goes on when its parent fails, is put off or is to be cancelled. One that somebody else has started under
-    /// that id is waited for, too: its parent then looks again every ten seconds. The child of another parent is refused, for it may have been given
-    /// other work: [`InvokeError::ChildOfAnother`]. The result of a child is kept until its parent has succeeded: before
-    /// that no [`Retention`](crate::Retention) deletes it, also when the parent has failed and waits for a person. One that
-    /// somebody has deleted is begun anew.
+    /// A child goes on when its parent fails, is put off or is to be cancelled. One that somebody else has started
+    /// under that id is waited for, too: its parent then looks again every ten seconds. The child of another parent is
+    /// refused, for it may have been given other work: [`InvokeError::ChildOfAnother`]. The result of a child is kept
+    /// until its parent has succeeded: before that no [`Retention`](crate::Retention) deletes it, also when the parent
+    /// has failed and waits for a person. One that somebody has deleted is begun anew.
     ///
     /// ```
     /// use resilient::prelude::*;

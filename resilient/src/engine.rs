@@ -105,7 +105,8 @@ impl Engine {
         self.middleware.of((registration.type_id, registration.version))
     }
 
-    /// What is noted where this instance is started, by middleware in the task of the caller, and which parent is told of its end.
+    /// What is noted where this instance is started, by middleware in the task of the caller, and which parent is told
+    /// of its end.
     pub(crate) fn noted_at_start(
         &self,
         registration: &Registration,
@@ -286,7 +287,8 @@ impl Wakes {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackgroundError {
-    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`, `begin children`, `finish`, `save`, `shutdown`.
+    /// What was being done: `heartbeat`, `claim`, `sweep`, `take over`, `expire`, `wait`, `read messages`, `recur`,
+    /// `begin children`, `finish`, `save`, `shutdown`.
     pub activity: &'static str,
     /// What went wrong.
     pub error: StoreError,

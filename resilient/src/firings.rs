@@ -31,8 +31,8 @@ const PAGE: u32 = 100;
 /// A run of an instance begins. When it is a firing, the one after it is stored first: whatever becomes of this run, the
 /// function goes on recurring.
 ///
-/// `attempt` counts its runs. A store that is away holds up the body for as long as any write is tried again. Then it begins, and the watchdog stores
-/// the next firing.
+/// `attempt` counts its runs. A store that is away holds up the body for as long as any write is tried again. Then it
+/// begins, and the watchdog stores the next firing.
 pub(crate) async fn begins(engine: &Engine, id: &FunctionId, attempt: u32, time: Option<StoreTime>) {
     let recurring = engine.registry.recurring().iter();
     let function =

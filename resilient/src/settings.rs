@@ -114,7 +114,8 @@ setters! {
     /// It lets a process warm up, and keeps one that crashes at its start from pulling work down with it. A direct `invoke`
     /// runs at once.
     start_delay: Duration,
-    /// How long [`Runtime::shutdown`](crate::Runtime::shutdown) waits for running functions before it hands them over. Default 20 s.
+    /// How long [`Runtime::shutdown`](crate::Runtime::shutdown) waits for running functions before it hands them over.
+    /// Default 20 s.
     shutdown_grace: Duration,
     /// How long the result of an instance is kept, with all that belongs to it, counted from when it succeeded. Default 30
     /// days.

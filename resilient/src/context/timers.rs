@@ -124,10 +124,10 @@ impl Waits {
 impl Context {
     /// Sleeps for this long, counted from when a run of the instance first comes here; later runs sleep for the rest.
     ///
-    /// A rest that is no longer than [`stay_in_memory`](crate::Settings::stay_in_memory) is slept in memory. For a longer one the run ends
-    /// as suspended, and any replica begins the next one when the time is over, so that sleeping for days costs nothing.
-    /// Time is the store's, and a sleep never ends early. When a process crashes within the first second of a sleep, the
-    /// next run may begin it anew.
+    /// A rest that is no longer than [`stay_in_memory`](crate::Settings::stay_in_memory) is slept in memory. For a
+    /// longer one the run ends as suspended, and any replica begins the next one when the time is over, so that
+    /// sleeping for days costs nothing. Time is the store's, and a sleep never ends early. When a process crashes
+    /// within the first second of a sleep, the next run may begin it anew.
     ///
     /// The name tells the timers of a function apart: no two waits of one run have the same.
     ///

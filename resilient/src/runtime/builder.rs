@@ -109,7 +109,8 @@ impl Builder {
     /// Stores all data as this codec makes it, and reads what it made; what is stored as JSON is read as it is. Of several
     /// calls the last one counts.
     ///
-    /// Every replica must be able to read it before one writes it: see [`codec`](crate::codec#introducing-a-codec-and-another-key).
+    /// Every replica must be able to read it before one writes it: see
+    /// [`codec`](crate::codec#introducing-a-codec-and-another-key).
     #[must_use]
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codecs.write_with(codec);

@@ -119,9 +119,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Takes work that is due: it becomes `Executing` under `replica`, with its epoch and its attempts one higher.
     ///
-    /// Work is due when it is `Postponed` or `Suspended` with a `due_at` that is not in the future. Only work that one of
-    /// `kinds` describes is touched, at most `kind.limit` of each kind and `limit` in all, the longest due first.
-    /// No two of `kinds` name the same type and version. Nothing is claimed for a replica that is not alive. Two callers never get the same instance at the same epoch.
+    /// Work is due when it is `Postponed` or `Suspended` with a `due_at` that is not in the future. Only work that one
+    /// of `kinds` describes is touched, at most `kind.limit` of each kind and `limit` in all, the longest due first. No
+    /// two of `kinds` name the same type and version. Nothing is claimed for a replica that is not alive. Two callers
+    /// never get the same instance at the same epoch.
     ///
     /// # Errors
     ///

@@ -19,7 +19,8 @@ pub enum Write {
     Append(Append),
     /// The wish that an instance ends. Answers `Done`, `NotFound` or, when it has ended already, `Completed`.
     Cancel(Cancel),
-    /// A change by a person or a tool. Answers `Done`, `Changed`, `NotFound` or, for a replica that is not alive, `LostOwnership`.
+    /// A change by a person or a tool. Answers `Done`, `Changed`, `NotFound` or, for a replica that is not alive,
+    /// `LostOwnership`.
     Edit(Edit),
     /// The removal of an instance and all that belongs to it. Answers `Done`, `Changed` or `NotFound`.
     Delete(Delete),

@@ -1,7 +1,7 @@
 //! One program in two builds: what each of them registers under the same type ids.
 //!
-//! Between them a parameter, a scrapbook and a message get a new version, a function gets a scrapbook and another does without its
-//! own, and one lives on in two versions side by side.
+//! Between them a parameter, a scrapbook and a message get a new version, a function gets a scrapbook and another does
+//! without its own, and one lives on in two versions side by side.
 
 pub mod new;
 pub mod old;

@@ -43,7 +43,8 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What stands in `on_every_store!` runs on every store, what stands in `on_every_database!` on all but memory, and what is a test by itself where its file says.
+/// What stands in `on_every_store!` runs on every store, what stands in `on_every_database!` on all but memory, and
+/// what is a test by itself where its file says.
 fn tests_of(file: &str, source: &str) -> Vec<(String, Stores)> {
     let here = DATABASES
         .iter()
